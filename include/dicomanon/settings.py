@@ -1,0 +1,65 @@
+"""Where things are and how much at once: read from the environment, in one place."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dicomanon.errors import Fatal
+from dicomanon.pacs.endpoint import PacsEndpoint
+
+PREFIX = "DICOMANON_"
+
+
+class CrosswalkSettings(BaseSettings):
+    """What it takes to open the crosswalk, and nothing of a PACS: all that a migration is given."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    crosswalk_dsn: SecretStr
+    keyring_file: Path
+    default_issuer: str = ""
+    """Issuer of Patient ID (0010,0021) assumed where an object names none."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises
+        ------
+        Fatal
+            A variable is missing or malformed; the message names the variables and no value.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            names = sorted({PREFIX + "__".join(str(part) for part in item["loc"]).upper() for item in error.errors()})
+            raise Fatal(f"set these environment variables, or correct them: {', '.join(names)}") from None
+
+
+class Settings(CrosswalkSettings):
+    """Everything that a task or a command needs to know about its site.
+
+    Each field is the environment variable ``DICOMANON_<FIELD>``, those of a PACS ``DICOMANON_CLINICAL__URL`` and so on.
+    """
+
+    clinical: PacsEndpoint
+    research: PacsEndpoint
+    staging_dir: Path
+    data_docs_dir: Path
+    release_dir: Path
+    profile: str = "research"
+    """Name of a shipped profile, or the path of a profile file."""
+    discover_days: Annotated[int, Field(ge=0)] = 0
+    """How far back by Study Date a run without a window of its own looks; 0 lists the whole clinical PACS."""
+    quiet_minutes: Annotated[int, Field(ge=0)] = 15
+    """A study is taken up when its instance count has not changed for this long."""
+    batch_instances: Annotated[int, Field(ge=1, le=20_000)] = 1000
+    """Most instances in a batch; a batch should be worth at least some tens of seconds of work."""
+    batch_megabytes: Annotated[int, Field(ge=1)] = 2000
+    """Most megabytes in a batch, by what is usual for its SOP classes; staging holds a few batches at a time."""
+    batches_at_once: Annotated[int, Field(ge=1, le=256)] = 2
+    """How many batches are worked on at once: as many as the Airflow pools of both PACS have slots."""
+    pull_threads: Annotated[int, Field(ge=1, le=32)] = 2
+    """WADO-RS streams that a task reads at once, each with one instance in memory."""
