@@ -1,0 +1,21 @@
+"""Doing it: a pure core that takes a source object, a profile and a context, and gives back an outcome."""
+
+from dicomanon.deidentify.context import PatientContext
+from dicomanon.deidentify.encoding import encode
+from dicomanon.deidentify.engine import deidentify
+from dicomanon.deidentify.outcome import Deidentified, Filtered, HeldInstance, Outcome
+from dicomanon.deidentify.source import SourceInstance, parse
+from dicomanon.deidentify.uids import UidMapper
+
+__all__ = [
+    "Deidentified",
+    "Filtered",
+    "HeldInstance",
+    "Outcome",
+    "PatientContext",
+    "SourceInstance",
+    "UidMapper",
+    "deidentify",
+    "encode",
+    "parse",
+]

@@ -1,0 +1,66 @@
+"""What becomes of an instance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TypeAlias
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+
+from dicomanon.deidentify.codec import Buffer
+from dicomanon.reasons import HoldReason
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Deidentified:
+    """A de-identified instance, encoded but for its file meta information.
+
+    Attributes
+    ----------
+    sop_class_uid, study_uid, series_uid, sop_uid
+        As in the result: research UIDs.
+    transfer_syntax
+        That of the source.
+    action_counts
+        How many elements each action met, by :class:`~dicomanon.profile.Action` value.
+    chunks
+        The data set in pieces; bulk data are views of the source's buffer. :func:`~dicomanon.deidentify.encode`
+        joins them.
+    """
+
+    sop_class_uid: str
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    transfer_syntax: str
+    action_counts: Mapping[str, int]
+    chunks: tuple[Buffer, ...]
+
+    def __repr__(self) -> str:
+        return f"Deidentified({self.sop_uid})"
+
+    @property
+    def dataset(self) -> FileDataset:
+        """The result as pydicom reads it, file meta included; read anew each time."""
+        from dicomanon.deidentify.encoding import encode
+
+        return dcmread(BytesIO(encode(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInstance:
+    """An instance that a person must look at; ``detail`` names tags and rules, never values."""
+
+    reason: HoldReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """An instance that the profile leaves out on purpose."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Deidentified | HeldInstance | Filtered

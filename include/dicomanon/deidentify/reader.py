@@ -1,0 +1,340 @@
+"""Reads a Part 10 file into a tree of element positions, and refuses whatever PS3.5 and PS3.10 do not allow.
+
+pydicom reads leniently: a value cut short, an unknown VR, a duplicate or bytes after the end go unnoticed, and each
+of them is a way for identifying bytes to pass or for an element to escape its rule. So structure is read here, without
+decoding or copying a value.
+"""
+
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from dicomanon.deidentify.codec import (
+    DEFLATED,
+    DELIMITATION_GROUP,
+    ITEM,
+    ITEM_DELIMITATION,
+    LITTLE_EXPLICIT,
+    LITTLE_IMPLICIT,
+    SEQUENCE_DELIMITATION,
+    UNDEFINED_LENGTH,
+    VRS,
+    Codec,
+    codec_of,
+)
+from dicomanon.standard.dictionary import dictionary_vrs
+from dicomanon.standard.tables import format_tag
+
+PREAMBLE = 128
+PREFIX = b"DICM"
+META_GROUP = 0x0002
+MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
+TRANSFER_SYNTAX_UID = 0x00020010
+MAXIMUM_DEPTH = 256
+"""Sequences within sequences; real objects have a dozen, and each level costs another copy of what is inside."""
+MAXIMUM_INFLATED = 1 << 31
+"""Largest deflated data set that is inflated, so that a few kilobytes cannot fill a worker's memory."""
+
+_SHORT_HEADER = 8
+_LONG_HEADER = 12
+_VRS_OF_FRAGMENTS = frozenset({"OB", "OW"})
+
+
+class Unreadable(Exception):
+    """The bytes are not what PS3.5 or PS3.10 allow; the text names tags and never values."""
+
+
+class Element(NamedTuple):
+    """Where a data element is in the buffer.
+
+    ``start`` is where its header begins, or -1 if the header must not be copied; ``value`` to ``end`` its value, and
+    ``stop`` where the next element begins. ``items`` is ``None`` unless the value was read as a sequence.
+    """
+
+    tag: int
+    vr: str
+    start: int
+    value: int
+    end: int
+    stop: int
+    items: "list[list[Element]] | None" = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Part10:
+    """A file, taken apart: ``buffer`` holds the data set, inflated if it was deflated."""
+
+    buffer: memoryview
+    transfer_syntax: str
+    media_storage_sop_class: str
+    codec: Codec
+    elements: list[Element]
+
+
+class _DataSet:
+    """A data set being read, the main one or an item."""
+
+    __slots__ = ("codec", "elements", "in_order", "last", "limit", "undefined")
+
+    def __init__(self, limit: int, undefined: bool, codec: Codec) -> None:
+        self.elements: list[Element] = []
+        self.limit = limit
+        self.undefined = undefined
+        self.codec = codec
+        self.last = -1
+        self.in_order = True
+
+    def finish(self) -> list[Element]:
+        """Return the elements in order, and refuse duplicates that disorder hid."""
+        if not self.in_order:
+            self.elements.sort(key=lambda element: element.tag)
+            for first, second in pairwise(self.elements):
+                if first.tag == second.tag:
+                    raise Unreadable(f"duplicate of {format_tag(first.tag)}")
+        return self.elements
+
+
+class _Sequence(NamedTuple):
+    """A sequence being read, with the data set that it is part of."""
+
+    owner: _DataSet
+    tag: int
+    start: int
+    value: int
+    limit: int
+    undefined: bool
+    codec: Codec
+    items: list[list[Element]]
+
+
+def read_part10(raw: memoryview) -> Part10:
+    """Take a Part 10 file apart.
+
+    Raises
+    ------
+    Unreadable
+        It is not one, or not a complete one (PS3.10 section 7).
+    """
+    if len(raw) < PREAMBLE + len(PREFIX) or raw[PREAMBLE : PREAMBLE + len(PREFIX)] != PREFIX:
+        raise Unreadable("no DICM prefix")
+    meta, start = _read_file_meta(raw)
+    transfer_syntax = _uid(meta.get(TRANSFER_SYNTAX_UID, b""))
+    codec = codec_of(transfer_syntax)
+    if codec is None:
+        raise Unreadable("transfer syntax absent or not supported")
+    buffer = raw[start:]
+    if transfer_syntax == DEFLATED:
+        buffer = _inflate(buffer)
+    elements = read_data_set(buffer, codec)
+    return Part10(buffer, transfer_syntax, _uid(meta.get(MEDIA_STORAGE_SOP_CLASS_UID, b"")), codec, elements)
+
+
+def _uid(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")
+
+
+def _read_file_meta(raw: memoryview) -> tuple[dict[int, bytes], int]:
+    """Read group 0002, always Explicit VR Little Endian (PS3.10 section 7.1), and where it ends.
+
+    The group's end is where another group begins: its length element is often wrong.
+    """
+    position = PREAMBLE + len(PREFIX)
+    meta: dict[int, bytes] = {}
+    while position + 8 <= len(raw):
+        group, number, code, length = LITTLE_EXPLICIT.short.unpack_from(raw, position)
+        if group != META_GROUP:
+            break
+        vr = VRS.get(code)
+        if vr is None:
+            raise Unreadable("file meta information is not Explicit VR Little Endian")
+        position += 8
+        if vr[1]:
+            if position + 4 > len(raw):
+                raise Unreadable("file meta information is cut short")
+            length = int.from_bytes(raw[position : position + 4], "little")
+            position += 4
+        if length > len(raw) - position:
+            raise Unreadable("file meta information is cut short")
+        meta[group << 16 | number] = bytes(raw[position : position + length])
+        position += length
+    return meta, position
+
+
+def _inflate(buffer: memoryview) -> memoryview:
+    """Inflate a deflated data set (PS3.5 A.5); what follows the deflated stream is padding and is dropped."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(buffer, MAXIMUM_INFLATED)
+    except zlib.error:
+        raise Unreadable("deflated data set cannot be inflated") from None
+    if not inflater.eof:
+        raise Unreadable("deflated data set is cut short or too large")
+    return memoryview(inflated)
+
+
+def read_data_set(buffer: memoryview, codec: Codec) -> list[Element]:
+    """Read the elements of a data set, of all nesting levels, without recursion.
+
+    Sequences of private attributes with a defined length are not looked into.
+
+    Raises
+    ------
+    Unreadable
+        Anything that is not a well-formed data set up to the last byte (zero bytes at the end are dropped).
+    """
+    return _Reader(buffer, codec).read()
+
+
+class _Reader:
+    """Goes through a buffer once; ``_frame`` is the data set in work, ``_sequences`` what encloses it."""
+
+    def __init__(self, buffer: memoryview, codec: Codec) -> None:
+        self._buffer = buffer
+        self._codec = codec
+        self._root = self._frame = _DataSet(len(buffer), False, codec)
+        self._sequences: list[_Sequence] = []
+        self._position = 0
+        self._vrs = dictionary_vrs()
+
+    def read(self) -> list[Element]:
+        while True:
+            if self._data_set_goes_on():
+                continue
+            if not self._sequences:
+                return self._root.finish()
+            self._sequences[-1].items.append(self._frame.finish())
+            self._next_item()
+
+    def _data_set_goes_on(self) -> bool:
+        """Read one data element, or the delimitation of the data set; ``False`` at its end."""
+        frame, start = self._frame, self._position
+        if start == frame.limit:
+            if frame.undefined:
+                raise Unreadable("item without delimitation")
+            return False
+        header = self._buffer[start : start + _SHORT_HEADER]
+        if start + _SHORT_HEADER > frame.limit or not (header[0] or any(header)):
+            self._skip_padding()
+            return True
+        if frame.codec.explicit:
+            tag, vr, length, verbatim = self._explicit_header()
+        else:
+            group, number, length = frame.codec.implicit.unpack_from(self._buffer, start)
+            tag = group << 16 | number
+            vr, verbatim = self._vrs.get(tag, "UN"), True
+            self._position += _SHORT_HEADER
+        if tag >> 16 == DELIMITATION_GROUP:
+            if tag == ITEM_DELIMITATION and frame.undefined and not length:
+                return False
+            raise Unreadable("delimitation out of place")
+        self._check_order(tag)
+        self._value(tag, vr, length, start if verbatim and frame.codec is self._codec else -1)
+        return True
+
+    def _explicit_header(self) -> tuple[int, str, int, bool]:
+        """Return tag, VR, length of the value and whether the header may be copied; go on to the value."""
+        frame, start = self._frame, self._position
+        group, number, code, length = frame.codec.short.unpack_from(self._buffer, start)
+        tag = group << 16 | number
+        if group == DELIMITATION_GROUP:
+            self._position += _SHORT_HEADER
+            return tag, "", frame.codec.implicit.unpack_from(self._buffer, start)[2], False
+        known = VRS.get(code)
+        if known is None:
+            raise Unreadable(f"unknown VR at {format_tag(tag)}")
+        vr, long = known
+        if not long:
+            self._position += _SHORT_HEADER
+            return tag, vr, length, True
+        self._position += _LONG_HEADER
+        if self._position > frame.limit:
+            raise Unreadable(f"cut short at {format_tag(tag)}")
+        _, _, _, reserved, length = frame.codec.long.unpack_from(self._buffer, start)
+        # Reserved bytes could carry anything: a header that uses them is written anew.
+        return tag, vr, length, not reserved
+
+    def _check_order(self, tag: int) -> None:
+        frame = self._frame
+        if tag <= frame.last:
+            if tag == frame.last:
+                raise Unreadable(f"duplicate of {format_tag(tag)}")
+            frame.in_order = False
+        frame.last = tag
+
+    def _value(self, tag: int, vr: str, length: int, start: int) -> None:
+        """Note where a value is and go on behind it, or into it if it is a sequence."""
+        frame, position = self._frame, self._position
+        public = not tag >> 16 & 1
+        undefined = length == UNDEFINED_LENGTH
+        if undefined and (vr in _VRS_OF_FRAGMENTS or " or " in vr):
+            end, self._position = self._end_of_fragments()
+            frame.elements.append(Element(tag, vr, start if frame is self._root else -1, position, end, self._position))
+            return
+        if undefined and vr not in {"SQ", "UN"}:
+            raise Unreadable(f"undefined length at {format_tag(tag)}")
+        if not undefined and length > frame.limit - position:
+            raise Unreadable(f"cut short at {format_tag(tag)}")
+        is_sequence = public and (vr == "SQ" or (vr == "UN" and self._vrs.get(tag) == "SQ"))
+        if not undefined and not (is_sequence and length):
+            self._position = stop = position + length
+            items: list[list[Element]] | None = [] if is_sequence else None
+            frame.elements.append(Element(tag, "SQ" if is_sequence else vr, start, position, stop, stop, items))
+            return
+        # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
+        codec = LITTLE_IMPLICIT if vr == "UN" and frame.codec.explicit else frame.codec
+        if codec.little is not self._codec.little and public:
+            raise Unreadable(f"mixed byte order at {format_tag(tag)}")
+        if len(self._sequences) == MAXIMUM_DEPTH:
+            raise Unreadable("nested too deeply")
+        limit = frame.limit if undefined else position + length
+        self._sequences.append(_Sequence(frame, tag, start, position, limit, undefined, codec, []))
+        self._next_item()
+
+    def _next_item(self) -> None:
+        """Go into the next item of the innermost sequence, or back to the data set that the sequence is part of."""
+        sequence, position = self._sequences[-1], self._position
+        if position == sequence.limit and not sequence.undefined:
+            self._close(position)
+            return
+        if position + _SHORT_HEADER > sequence.limit:
+            raise Unreadable(f"cut short in {format_tag(sequence.tag)}")
+        group, number, length = sequence.codec.implicit.unpack_from(self._buffer, position)
+        tag = group << 16 | number
+        self._position = position + _SHORT_HEADER
+        if tag == SEQUENCE_DELIMITATION and sequence.undefined and not length:
+            self._close(position)
+        elif tag != ITEM:
+            raise Unreadable(f"no item where one must be in {format_tag(sequence.tag)}")
+        elif length == UNDEFINED_LENGTH:
+            self._frame = _DataSet(sequence.limit, True, sequence.codec)
+        elif length > sequence.limit - self._position:
+            raise Unreadable(f"item too long in {format_tag(sequence.tag)}")
+        else:
+            self._frame = _DataSet(self._position + length, False, sequence.codec)
+
+    def _close(self, end: int) -> None:
+        sequence = self._sequences.pop()
+        self._frame = sequence.owner
+        self._frame.elements.append(
+            Element(sequence.tag, "SQ", sequence.start, sequence.value, end, self._position, sequence.items)
+        )
+
+    def _skip_padding(self) -> None:
+        """Drop zero bytes up to the end, as some archives append them."""
+        if self._frame is not self._root or any(self._buffer[self._position :]):
+            raise Unreadable("bytes after the last data element")
+        self._position = len(self._buffer)
+
+    def _end_of_fragments(self) -> tuple[int, int]:
+        """Return where encapsulated fragments end, without and with their delimitation (PS3.5 A.4)."""
+        position, limit = self._position, self._frame.limit
+        while position + _SHORT_HEADER <= limit:
+            group, number, length = self._codec.implicit.unpack_from(self._buffer, position)
+            tag = group << 16 | number
+            if tag == SEQUENCE_DELIMITATION and not length:
+                return position, position + _SHORT_HEADER
+            if tag != ITEM or length > limit - position - _SHORT_HEADER:
+                break
+            position += _SHORT_HEADER + length
+        raise Unreadable("encapsulated fragments are cut short")

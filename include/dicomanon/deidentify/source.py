@@ -1,0 +1,181 @@
+"""A source object as the engine sees it: read strictly, decoded only where somebody asks."""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from pydicom import config
+from pydicom.charset import decode_bytes, python_encoding
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+
+from dicomanon.deidentify.reader import Element, Part10, Unreadable, read_part10
+from dicomanon.errors import Held
+from dicomanon.identity import PatientIdentity, StudyFacts
+from dicomanon.reasons import HoldReason
+from dicomanon.standard.dictionary import is_registered_uid
+from dicomanon.standard.tables import format_tag
+from dicomanon.values import MASK
+
+SPECIFIC_CHARACTER_SET = 0x00080005
+SOP_CLASS_UID = 0x00080016
+SOP_INSTANCE_UID = 0x00080018
+STUDY_INSTANCE_UID = 0x0020000D
+SERIES_INSTANCE_UID = 0x0020000E
+PATIENT_ID = 0x00100020
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+DIRECTORY_GROUP = 0x0004
+
+# pydicom's warnings about odd values quote the values: they would end up in task logs.
+config.settings.reading_validation_mode = config.IGNORE
+
+_IDENTITY_TAGS = {
+    "patient_id": PATIENT_ID,
+    "issuer": 0x00100021,
+    "name": 0x00100010,
+    "birth_date": 0x00100030,
+    "sex": 0x00100040,
+}
+_FACT_TAGS = {
+    "study_date": 0x00080020,
+    "study_time": 0x00080030,
+    "accession_number": 0x00080050,
+    "study_description": 0x00081030,
+    "modality": 0x00080060,
+    "series_description": 0x0008103E,
+    "body_part": 0x00180015,
+    "manufacturer": 0x00080070,
+    "manufacturer_model": 0x00081090,
+}
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+_LONGEST_UID = 64
+_DELIMITERS = {ord("\\"), ord("^"), ord("=")}
+
+
+class SourceInstance:
+    """One object of the clinical PACS; holds PHI and never prints it.
+
+    Attributes
+    ----------
+    study_uid, series_uid, sop_uid, sop_class_uid
+        As in the data set; all but the SOP class are PHI. ``sop_class_uid`` is ``""`` if absent.
+    identity
+        Who the object says its patient is.
+    facts
+        What cohorts are asked by.
+    transfer_syntax
+        Of the data set.
+    """
+
+    def __init__(self, file: Part10) -> None:
+        self.file = file
+        self.transfer_syntax = file.transfer_syntax
+        self._by_tag = {element.tag: element for element in file.elements}
+        self._encodings = self._read_encodings()
+        self.sop_class_uid = self.text(SOP_CLASS_UID)
+        self.study_uid = self._instance_uid(STUDY_INSTANCE_UID)
+        self.series_uid = self._instance_uid(SERIES_INSTANCE_UID)
+        self.sop_uid = self._instance_uid(SOP_INSTANCE_UID)
+        self.identity = PatientIdentity(**{name: self.text(tag) for name, tag in _IDENTITY_TAGS.items()})
+        if not self.identity.patient_id:
+            raise Held(HoldReason.MISSING_IDENTITY, format_tag(PATIENT_ID))
+        self.facts = StudyFacts(**{name: self.text(tag) for name, tag in _FACT_TAGS.items()})
+
+    def __repr__(self) -> str:
+        return f"SourceInstance({MASK})"
+
+    def element(self, tag: int) -> Element | None:
+        """Return where an element of the main data set is."""
+        return self._by_tag.get(tag)
+
+    def raw(self, tag: int) -> bytes:
+        """Return the bytes of an element of the main data set, ``b""`` if absent or a sequence."""
+        element = self._by_tag.get(tag)
+        if element is None or element.items is not None:
+            return b""
+        return bytes(self.file.buffer[element.value : element.end])
+
+    def text(self, tag: int) -> str:
+        """Return an element of the main data set as text without its padding, ``""`` if absent.
+
+        A value that the character set cannot decode is read as Latin-1: it is compared and sealed, never released.
+        """
+        value = self.raw(tag)
+        if not value:
+            return ""
+        if value.isascii() and b"\x1b" not in value:
+            return value.decode("ascii").strip(" \0")
+        try:
+            if b"\x1b" not in value:
+                return value.decode(self._encodings[0]).strip(" \0")
+            return str(decode_bytes(value, self._encodings, _DELIMITERS)).strip(" \0")
+        except (LookupError, ValueError):
+            return value.decode("latin-1").strip(" \0")
+
+    def number(self, tag: int) -> int | None:
+        """Return an element of VR US of the main data set, ``None`` if it is absent or has not one value."""
+        value = self.raw(tag)
+        return int.from_bytes(value, "little" if self.file.codec.little else "big") if len(value) == 2 else None  # noqa: PLR2004
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The main data set as pydicom reads it, decoded element by element when asked; for reading only."""
+        codec = self.file.codec
+        buffer = self.file.buffer
+        dataset = Dataset()
+        for element in self.file.elements:
+            value = bytes(buffer[element.value : element.end])
+            dataset._dict[BaseTag(element.tag)] = RawDataElement(
+                BaseTag(element.tag),
+                element.vr if codec.explicit or element.items is not None else None,
+                len(value),
+                value,
+                element.value,
+                not codec.explicit,
+                codec.little,
+            )
+        dataset.set_original_encoding(not codec.explicit, codec.little, self._encodings)
+        return dataset
+
+    def _read_encodings(self) -> Sequence[str]:
+        names = self.raw(SPECIFIC_CHARACTER_SET).decode("latin-1").split("\\")
+        encodings = [python_encoding.get(name.strip(" \0"), "latin-1") for name in names]
+        return encodings or ["latin-1"]
+
+    def _instance_uid(self, tag: int) -> str:
+        uid = self.text(tag)
+        # A registered UID names a kind of thing: as an instance it would be shared by patients and never be replaced.
+        if len(uid) > _LONGEST_UID or not _UID.fullmatch(uid) or is_registered_uid(uid):
+            raise Held(HoldReason.MISSING_IDENTITY, format_tag(tag))
+        return uid
+
+
+def parse(raw: bytes | bytearray | memoryview) -> SourceInstance:
+    """Read a Part 10 file.
+
+    Parameters
+    ----------
+    raw
+        The file as it came over the network; it must not change as long as the result is used.
+
+    Raises
+    ------
+    Held
+        ``UNREADABLE``: not a well-formed file of a supported transfer syntax, up to its last byte.
+        ``DIRECTORY``: a DICOMDIR. ``MISSING_IDENTITY``: no Patient ID, or an instance UID absent or malformed.
+    """
+    try:
+        file = read_part10(memoryview(raw).cast("B"))
+        if file.media_storage_sop_class == MEDIA_STORAGE_DIRECTORY or any(
+            element.tag >> 16 == DIRECTORY_GROUP for element in file.elements[:8]
+        ):
+            raise Held(HoldReason.DIRECTORY)
+        return SourceInstance(file)
+    except Held:
+        raise
+    except Unreadable as error:
+        raise Held(HoldReason.UNREADABLE, str(error)) from None
+    except Exception as error:
+        # Whatever else a hostile file provokes says only its type: the text could hold a value.
+        raise Held(HoldReason.UNREADABLE, type(error).__name__) from None

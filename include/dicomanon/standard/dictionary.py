@@ -1,0 +1,47 @@
+"""PS3.6 as a lookup: VR of a tag, the part that each UID attribute plays, which UIDs are registered."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from pydicom._uid_dict import UID_dictionary
+from pydicom.datadict import DicomDictionary
+
+from dicomanon.standard.confidentiality import confidentiality_by_tag
+from dicomanon.standard.tables import parse_tag, read_table
+
+
+@cache
+def dictionary_vrs() -> Mapping[int, str]:
+    """Return the VR of every public tag we know, as PS3.6 writes it (``US or SS``).
+
+    Repeating groups are left out on purpose: all are retired, and curves and overlays have rules of their own.
+    Table E.1-1 adds the tags that are newer than pydicom's dictionary.
+    """
+    known = {tag: entry[0] for tag, entry in DicomDictionary.items() if entry[0] not in {"", "NONE"}}
+    for tag, row in confidentiality_by_tag().items():
+        known.setdefault(tag, row.vr)
+    return MappingProxyType(known)
+
+
+def is_single_valued(tag: int) -> bool:
+    """Tell whether PS3.6 gives the attribute exactly one value (VM 1)."""
+    entry = DicomDictionary.get(tag)
+    return entry is not None and entry[1] == "1"
+
+
+@cache
+def uid_roles() -> Mapping[int, str]:
+    """Return the role of each attribute of VR UI as our table gives it."""
+    return MappingProxyType({parse_tag(row["tag"]): row["role"] for row in read_table("ui_attributes")})
+
+
+def is_registered_uid(uid: str) -> bool:
+    """Tell whether PS3.6 Annex A registers the UID; such a UID names a kind of thing, never a patient's."""
+    return uid in UID_dictionary
+
+
+def uid_type(uid: str) -> str:
+    """Return what PS3.6 Annex A calls the UID (``Transfer Syntax``, ``SOP Class`` …), or ``""``."""
+    entry = UID_dictionary.get(uid)
+    return entry[1] if entry else ""
