@@ -1,0 +1,129 @@
+"""The crosswalk as one object: a connection pool, the keyring, and its groups of operations."""
+
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from dicomanon.crosswalk.exports import Exports
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.ledger import Ledger
+from dicomanon.crosswalk.lineage import Lineage
+from dicomanon.crosswalk.mapping import Mapping
+from dicomanon.crosswalk.migrations import migrate
+from dicomanon.crosswalk.patients import Patients
+from dicomanon.crosswalk.releases import Releases
+from dicomanon.crosswalk.session import Connection, Session, translated
+from dicomanon.errors import Fatal
+
+_CONNECT_SECONDS = 10
+_WAIT_FOR_CONNECTION_SECONDS = 60
+
+
+class Crosswalk:
+    """From any source object to its research object, and back; the only place where PHI rests outside the PACS.
+
+    Open it in the process that uses it: connections and their threads do not survive a fork.
+
+    Parameters
+    ----------
+    dsn
+        libpq connection string or URL.
+    keyring
+        The keyring that the database was first migrated with.
+    min_size, max_size
+        Connections kept open, and the most that are opened; one per thread that works at once is enough.
+
+    Examples
+    --------
+    >>> with Crosswalk(dsn, Keyring.load(path)) as crosswalk:  # doctest: +SKIP
+    ...     crosswalk.migrate()
+    ...     crosswalk.patients.get_or_create(identity)
+    """
+
+    def __init__(self, dsn: str, keyring: Keyring, *, min_size: int = 1, max_size: int = 4) -> None:
+        self._dsn = dsn
+        self._keyring = keyring
+        self._pool = ConnectionPool[Connection](
+            dsn,
+            min_size=min_size,
+            max_size=max_size,
+            open=False,
+            timeout=_WAIT_FOR_CONNECTION_SECONDS,
+            kwargs={"application_name": "dicomanon", "connect_timeout": _CONNECT_SECONDS},
+            configure=_configure,
+            # A connection that the server has dropped is replaced before it is handed out.
+            check=ConnectionPool.check_connection,
+            name="crosswalk",
+        )
+        session = Session(self._pool, keyring)
+        self.patients = Patients(session)
+        self.ledger = Ledger(session)
+        self.mapping = Mapping(session)
+        self.lineage = Lineage(session)
+        self.exports = Exports(session)
+        self.releases = Releases(session)
+
+    def __enter__(self) -> Self:
+        """Connect.
+
+        Raises
+        ------
+        Retriable
+            The database cannot be reached.
+        Fatal
+            The database was written with another keyring.
+        """
+        # Asked first over a connection of its own: the pool would go on trying behind our back.
+        with translated(), self._connect() as connection:
+            self._check_keyring(connection)
+        with translated():
+            self._pool.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pool.close()
+
+    def migrate(self) -> int:
+        """Bring the schema to this version and bind the database to the keyring; return how many steps were applied.
+
+        Raises
+        ------
+        Retriable
+            The database cannot be reached.
+        Fatal
+            It was migrated by a newer version, with other files, or with another keyring.
+        """
+        with translated(), self._connect() as connection:
+            applied = migrate(connection)
+            with connection.transaction():
+                connection.cursor().executemany(
+                    "INSERT INTO crosswalk.keyring_fingerprint (key_name, fingerprint) VALUES (%s, %s)"
+                    " ON CONFLICT DO NOTHING",
+                    sorted(self._keyring.fingerprints().items()),
+                )
+            self._check_keyring(connection)
+        return applied
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(self._dsn, application_name="dicomanon", connect_timeout=_CONNECT_SECONDS)
+
+    def _check_keyring(self, connection: Connection) -> None:
+        found = connection.execute("SELECT to_regclass('crosswalk.keyring_fingerprint') IS NOT NULL").fetchone()
+        if not (found and found[0]):
+            return
+        written_with: dict[str, bytes] = dict(
+            connection.execute("SELECT key_name, fingerprint FROM crosswalk.keyring_fingerprint").fetchall()
+        )
+        if written_with and written_with != self._keyring.fingerprints():
+            raise Fatal("the crosswalk was written with another keyring: point DICOMANON_KEYRING_FILE to that one")
+
+
+def _configure(connection: Connection) -> None:
+    # A lock that nobody releases becomes a Retriable error instead of a task that hangs for ever.
+    connection.execute("SET lock_timeout = '60s'")
+    connection.execute("SET timezone = 'UTC'")
+    connection.commit()

@@ -1,0 +1,233 @@
+"""Writes the outcomes of a batch into the mapping: one transaction, rows locked in one order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from dicomanon.crosswalk.enrollment import standard_sop_class
+from dicomanon.crosswalk.facts import SERIES_FIELDS, CollectedFacts, collect, open_facts, seal_facts
+from dicomanon.crosswalk.identity_events import record_identity_event
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
+from dicomanon.crosswalk.sealed import index_accession
+from dicomanon.crosswalk.session import Connection, Session
+from dicomanon.crosswalk.settlement import InstanceRow, SeriesState, StudyState, checked, settle
+from dicomanon.errors import Fatal
+from dicomanon.identity import StudyFacts
+from dicomanon.values import BatchId
+
+State = TypeVar("State")
+
+_LONGEST_DETAIL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent(Generic[State]):
+    """A locked study or series row: as it was, as it is to be, and the facts it has."""
+
+    before: State
+    after: State
+    facts: CollectedFacts
+
+
+def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome]) -> None:
+    """Record what became of instances of a batch; the contract is :meth:`Mapping.record`'s."""
+    single = checked(outcomes)
+    keyring = session.keyring
+    with session.transaction() as connection:
+        members = _members(connection, batch_id, single.keys())
+        studies = _lock_studies(connection, keyring, {study_id for study_id, _ in members.values()})
+        series = _lock_series(connection, keyring, {series_id for _, series_id in members.values()})
+        instances = _lock_instances(connection, batch_id, members)
+        settlement = settle(
+            single,
+            {row: parent.after for row, parent in studies.items()},
+            {row: parent.after for row, parent in series.items()},
+            instances,
+        )
+        facts = _facts_by_parent(settlement.fitting, members)
+        _write_studies(connection, keyring, studies, facts)
+        _write_series(connection, keyring, series, facts)
+        _write_instances(connection, settlement.outcomes)
+        for misfit in settlement.misfits:
+            record_identity_event(
+                connection,
+                keyring,
+                misfit.kind,
+                misfit.subject,
+                detail={},
+                patient_id=misfit.patient_id,
+                study_id=misfit.study_id,
+                instance_id=misfit.instance_id,
+            )
+
+
+def _members(connection: Connection, batch_id: BatchId, instance_ids: Iterable[int]) -> dict[int, tuple[UUID, UUID]]:
+    """Return study and series of those instances that still belong to the batch.
+
+    An instance that a later run has taken over is left to that run: whoever still works for the old batch is too late.
+    """
+    wanted = list(instance_ids)
+    rows = connection.execute(
+        "SELECT id, study_id, series_id, batch_id FROM crosswalk.instance WHERE id = ANY(%s)", (wanted,)
+    ).fetchall()
+    if len(rows) != len(wanted):
+        raise Fatal(f"{len(wanted) - len(rows)} outcomes are about instances that the ledger does not have")
+    return {row[0]: (row[1], row[2]) for row in rows if row[3] == batch_id}
+
+
+def _lock_studies(connection: Connection, keyring: Keyring, ids: set[UUID]) -> dict[UUID, _Parent[StudyState]]:
+    rows = connection.execute(
+        "SELECT id, patient_id, research_study_uid, facts_sealed FROM crosswalk.study WHERE id = ANY(%s)"
+        " ORDER BY id FOR NO KEY UPDATE",
+        (list(ids),),
+    ).fetchall()
+    return {
+        row[0]: _Parent(
+            StudyState(row[1], row[2]), StudyState(row[1], row[2]), open_facts(keyring, "study.facts", row[0], row[3])
+        )
+        for row in rows
+    }
+
+
+def _lock_series(connection: Connection, keyring: Keyring, ids: set[UUID]) -> dict[UUID, _Parent[SeriesState]]:
+    rows = connection.execute(
+        "SELECT id, research_series_uid, modality, facts_sealed FROM crosswalk.series WHERE id = ANY(%s)"
+        " ORDER BY id FOR NO KEY UPDATE",
+        (list(ids),),
+    ).fetchall()
+    return {
+        row[0]: _Parent(
+            SeriesState(row[1], row[2]),
+            SeriesState(row[1], row[2]),
+            open_facts(keyring, "series.facts", row[0], row[3]),
+        )
+        for row in rows
+    }
+
+
+def _lock_instances(connection: Connection, batch_id: BatchId, ids: Iterable[int]) -> list[InstanceRow]:
+    rows = connection.execute(
+        "SELECT i.id, i.study_id, i.series_id, i.state, i.reason, i.uid_reused, i.input_digest, i.output_digest,"
+        " coalesce(r.profile_version, ''), coalesce(r.code_version, '')"
+        " FROM crosswalk.instance i LEFT JOIN crosswalk.recipe r ON r.id = i.recipe_id"
+        " WHERE i.id = ANY(%s) AND i.batch_id = %s ORDER BY i.id FOR NO KEY UPDATE OF i",
+        (list(ids), batch_id),
+    ).fetchall()
+    return [InstanceRow(row[0], row[1], row[2], InstanceState(row[3]), *row[4:]) for row in rows]
+
+
+def _facts_by_parent(
+    outcomes: Sequence[MappedOutcome], members: dict[int, tuple[UUID, UUID]]
+) -> dict[UUID, dict[StudyFacts, None]]:
+    facts: dict[UUID, dict[StudyFacts, None]] = defaultdict(dict)
+    for outcome in outcomes:
+        if outcome.facts is not None:
+            for parent in members[outcome.instance_id]:
+                facts[parent][outcome.facts] = None
+    return facts
+
+
+def _write_studies(
+    connection: Connection,
+    keyring: Keyring,
+    studies: dict[UUID, _Parent[StudyState]],
+    facts: dict[UUID, dict[StudyFacts, None]],
+) -> None:
+    for study_id, study in studies.items():
+        collected = collect(study.facts, facts.get(study_id, ()))
+        if study.after == study.before and collected == study.facts:
+            continue
+        connection.execute(
+            "UPDATE crosswalk.study SET patient_id = %s, research_study_uid = %s, facts_sealed = %s WHERE id = %s",
+            (
+                study.after.patient_id,
+                study.after.research_study_uid,
+                seal_facts(keyring, "study.facts", study_id, collected),
+                study_id,
+            ),
+        )
+        for accession_number in collected.get("accession_number", ()):
+            connection.execute(
+                "INSERT INTO crosswalk.study_accession (accession_index, study_id) VALUES (%s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (index_accession(keyring, accession_number), study_id),
+            )
+
+
+def _write_series(
+    connection: Connection,
+    keyring: Keyring,
+    series: dict[UUID, _Parent[SeriesState]],
+    facts: dict[UUID, dict[StudyFacts, None]],
+) -> None:
+    for series_id, one in series.items():
+        collected = collect(one.facts, facts.get(series_id, ()), SERIES_FIELDS)
+        if one.after != one.before or collected != one.facts:
+            connection.execute(
+                "UPDATE crosswalk.series SET research_series_uid = %s, modality = %s, facts_sealed = %s WHERE id = %s",
+                (
+                    one.after.research_series_uid,
+                    one.after.modality,
+                    seal_facts(keyring, "series.facts", series_id, collected),
+                    series_id,
+                ),
+            )
+
+
+def _write_instances(connection: Connection, outcomes: Sequence[MappedOutcome]) -> None:
+    if not outcomes:
+        return
+    recipes = _recipes(connection, {(outcome.profile_version, outcome.code_version) for outcome in outcomes})
+    connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS recorded (id bigint, state crosswalk.instance_state, reason text, detail text,"
+        " input_digest bytea, output_digest bytea, input_bytes bigint, output_bytes bigint, research_sop_uid text,"
+        " sop_class_uid text, recipe_id integer) ON COMMIT DELETE ROWS"
+    )
+    with connection.cursor().copy(
+        "COPY pg_temp.recorded (id, state, reason, detail, input_digest, output_digest, input_bytes, output_bytes,"
+        " research_sop_uid, sop_class_uid, recipe_id) FROM STDIN"
+    ) as copy:
+        for outcome in outcomes:
+            copy.write_row(
+                (
+                    outcome.instance_id,
+                    str(outcome.state),
+                    str(outcome.reason),
+                    outcome.detail[:_LONGEST_DETAIL],
+                    outcome.input_digest or None,
+                    outcome.output_digest,
+                    outcome.input_bytes,
+                    outcome.output_bytes,
+                    outcome.research_sop_uid or None,
+                    standard_sop_class(outcome.sop_class_uid),
+                    recipes[outcome.profile_version, outcome.code_version],
+                )
+            )
+    connection.execute(
+        "UPDATE crosswalk.instance i SET state = r.state, reason = r.reason, detail = r.detail,"
+        " input_digest = r.input_digest, output_digest = r.output_digest,"
+        " input_bytes = r.input_bytes, output_bytes = r.output_bytes, research_sop_uid = r.research_sop_uid,"
+        " sop_class_uid = CASE WHEN r.sop_class_uid = '' THEN i.sop_class_uid ELSE r.sop_class_uid END,"
+        " recipe_id = r.recipe_id, state_changed_at = now() FROM pg_temp.recorded r WHERE i.id = r.id"
+    )
+
+
+def _recipes(connection: Connection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    found = {}
+    for profile_version, code_version in sorted(wanted):
+        key = (profile_version, code_version)
+        query = "SELECT id FROM crosswalk.recipe WHERE profile_version = %s AND code_version = %s"
+        row = connection.execute(query, key).fetchone()
+        if row is None:
+            connection.execute(
+                "INSERT INTO crosswalk.recipe (profile_version, code_version) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                key,
+            )
+            row = connection.execute(query, key).fetchone()
+        if row is None:
+            raise Fatal("a recipe that was just entered is not in the crosswalk")
+        found[key] = row[0]
+    return found

@@ -1,0 +1,266 @@
+"""What goes into the crosswalk and comes out of it: frozen rows, source values wrapped in ``Phi``."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from dicomanon.identity import StudyFacts
+from dicomanon.reasons import HoldReason
+from dicomanon.values import BatchId, Phi, Pseudonym, ResearchUid
+
+
+class InstanceState(StrEnum):
+    """Where an instance stands; the last three are final for the ordinary flow and ``stored`` never changes."""
+
+    DISCOVERED = "discovered"
+    DEIDENTIFIED = "deidentified"
+    VALIDATED = "validated"
+    STORED = "stored"
+    HELD = "held"
+    FILTERED = "filtered"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether no step of a run has anything left to do for the instance."""
+        return self in {InstanceState.STORED, InstanceState.HELD, InstanceState.FILTERED}
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A patient as the de-identification needs them."""
+
+    id: UUID
+    pseudonym: Pseudonym
+    date_shift_days: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityEvent:
+    """Something about an identity that an administrator has to look at; the values stay sealed."""
+
+    id: UUID
+    kind: str
+    patient_id: UUID | None
+    study_id: UUID | None
+    instance_id: int | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a round of QIDO-RS sightings changed in the ledger, in studies."""
+
+    new: int
+    grown: int
+    shrunk: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueStudy:
+    """A study whose instances must be listed and enrolled."""
+
+    study_id: UUID
+    study_uid: Phi[str]
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """How many instance rows a listing added, and how many the study has now."""
+
+    new: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInstance:
+    """An instance that waits for a batch of the current run; ``sop_class_uid`` is ``""`` if QIDO-RS left it out."""
+
+    instance_id: int
+    study_id: UUID
+    series_id: UUID
+    sop_class_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch as it was planned."""
+
+    id: BatchId
+    number: int
+    instances: int
+    studies: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSource:
+    """An instance of a batch, as the retrieval needs it.
+
+    ``series_instances`` and ``study_instances`` count what the clinical PACS listed last, so that the caller can
+    choose between retrieval by study, by series and by instance. A SOP Instance UID may occur in two series of a
+    study: match what arrives by series *and* SOP Instance UID.
+    """
+
+    instance_id: int
+    study_id: UUID
+    series_id: UUID
+    study_uid: Phi[str]
+    series_uid: Phi[str]
+    sop_uid: Phi[str]
+    state: InstanceState
+    output_digest: bytes | None
+    research_sop_uid: ResearchUid | None
+    series_instances: int
+    study_instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappedOutcome:
+    """What became of one source instance when it was de-identified.
+
+    ``state`` is ``deidentified``, ``held`` or ``filtered``. Digests are SHA-256 of the source bytes and of the
+    de-identified bytes. ``detail`` names tags, rules and counts, never a value.
+    """
+
+    instance_id: int
+    state: InstanceState | str
+    reason: HoldReason | str = ""
+    detail: str = ""
+    patient_id: UUID | None = None
+    research_study_uid: str = ""
+    research_series_uid: str = ""
+    research_sop_uid: str = ""
+    sop_class_uid: str = ""
+    modality: str = ""
+    facts: StudyFacts | None = None
+    input_digest: bytes = b""
+    output_digest: bytes | None = None
+    input_bytes: int = 0
+    output_bytes: int = 0
+    profile_version: str = ""
+    code_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedInstance:
+    """A de-identified object of a batch, as validation and store need it; every value is a research value."""
+
+    instance_id: int
+    study_id: UUID
+    research_study_uid: ResearchUid
+    research_series_uid: ResearchUid
+    research_sop_uid: ResearchUid
+    sop_class_uid: str
+    pseudonym: Pseudonym
+    output_digest: bytes
+    state: InstanceState
+    profile_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What validation found in one de-identified object: counts by rule id.
+
+    With ``output_digest`` given, a verdict about other bytes than the crosswalk names is not applied.
+    """
+
+    instance_id: int
+    passed: bool
+    findings: dict[str, int]
+    reason: HoldReason | None = None
+    output_digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the research PACS said of one object (PS3.18 10.5), and whether QIDO-RS then showed it."""
+
+    instance_id: int
+    accepted: bool
+    confirmed: bool
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """One step of an Airflow task: who did what, with how many."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    worker: str
+    batch_id: int | None
+    event: str
+    counts: dict[str, int]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyBalance:
+    """The account of one study: what the clinical PACS has against what became of it.
+
+    ``absent`` counts enrolled instances that the clinical PACS did not list any more when it was last asked.
+    """
+
+    study_id: UUID
+    study_uid: Phi[str]
+    research_study_uid: ResearchUid | None
+    pseudonym: Pseudonym | None
+    modalities: tuple[str, ...]
+    observed: int
+    enrolled: int
+    stored: int
+    held: dict[str, int]
+    filtered: int
+    pending: int
+    absent: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every instance that the clinical PACS reports is stored, held or filtered."""
+        settled = self.stored + sum(self.held.values()) + self.filtered
+        return self.pending == 0 and settled == self.observed + self.absent
+
+
+@dataclass(frozen=True, slots=True)
+class CohortStudy:
+    """A study with the facts cohorts are asked by; a fact with several values joins them with a backslash."""
+
+    study_id: UUID
+    pseudonym: Pseudonym
+    research_study_uid: ResearchUid
+    facts: StudyFacts
+    patient_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CohortInstance:
+    """A stored instance, as a release needs it; every value is a research value."""
+
+    instance_id: int
+    study_id: UUID
+    pseudonym: Pseudonym
+    research_study_uid: ResearchUid
+    research_series_uid: ResearchUid
+    research_sop_uid: ResearchUid
+    modality: str
+    sop_class_uid: str
+    output_digest: bytes
+    output_bytes: int
+    profile_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A release: an immutable set of stored instances; ``number`` counts within the project."""
+
+    id: UUID
+    project: str
+    number: int
+    requester: str
+    instances: int
+    created_at: datetime

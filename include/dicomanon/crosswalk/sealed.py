@@ -1,0 +1,71 @@
+"""How source values are written into sealed columns and blind indexes: one function pair per kind of value."""
+
+import json
+from uuid import UUID
+
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.identity import PatientIdentity
+from dicomanon.values import Phi
+
+RowId = UUID | int
+
+
+def seal_text(keyring: Keyring, column: str, row: RowId, text: str) -> bytes:
+    """Seal a text for one column of one row."""
+    return keyring.seal(text.encode("utf-8", "surrogatepass"), f"{column}|{row}")
+
+
+def open_text(keyring: Keyring, column: str, row: RowId, sealed: bytes) -> str:
+    """Open what :func:`seal_text` sealed."""
+    return keyring.open(sealed, f"{column}|{row}").decode("utf-8", "surrogatepass")
+
+
+def open_phi(keyring: Keyring, column: str, row: RowId, sealed: bytes) -> Phi[str]:
+    """Open a text into the type that does not print it."""
+    return Phi(open_text(keyring, column, row, sealed))
+
+
+def seal_identity(keyring: Keyring, row: UUID, identity: PatientIdentity) -> bytes:
+    """Seal who a patient is."""
+    parts = [identity.patient_id, identity.issuer, identity.name, identity.birth_date, identity.sex]
+    return seal_text(keyring, "patient.identity", row, json.dumps(parts))
+
+
+def open_identity(keyring: Keyring, row: UUID, sealed: bytes) -> PatientIdentity:
+    """Open who a patient is."""
+    return PatientIdentity(*json.loads(open_text(keyring, "patient.identity", row, sealed)))
+
+
+def seal_date_shift(keyring: Keyring, row: UUID, days: int) -> bytes:
+    """Seal a date shift; its ciphertext has the same length for every shift."""
+    return keyring.seal(days.to_bytes(4, signed=True), f"patient.date_shift|{row}")
+
+
+def open_date_shift(keyring: Keyring, row: UUID, sealed: bytes) -> int:
+    """Open a date shift, in days."""
+    return int.from_bytes(keyring.open(sealed, f"patient.date_shift|{row}"), signed=True)
+
+
+def index_patient(keyring: Keyring, issuer: str, patient_id: str) -> bytes:
+    """Index what makes a patient one: issuer and Patient ID together."""
+    return keyring.index("patient", json.dumps([issuer, patient_id]))
+
+
+def index_patient_id(keyring: Keyring, patient_id: str) -> bytes:
+    """Index a Patient ID, whoever issued it."""
+    return keyring.index("patient-id", patient_id)
+
+
+def index_uid(keyring: Keyring, kind: str, uid: str) -> bytes:
+    """Index a source UID of a kind: ``study``, ``series`` or ``sop``."""
+    return keyring.index(f"{kind}-uid", uid)
+
+
+def index_accession(keyring: Keyring, accession_number: str) -> bytes:
+    """Index an accession number, without the padding that SH allows (PS3.5 Table 6.2-1)."""
+    return keyring.index("accession-number", accession_number.strip(" \0"))
+
+
+def clean_uid(uid: str) -> str:
+    """Return a UID without the padding that PS3.5 9.1 and careless senders add."""
+    return uid.strip(" \0")

@@ -1,0 +1,210 @@
+"""Decides what a recorded outcome does to the rows it is about; pure, so that every case can be tested alone."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from uuid import UUID
+
+from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
+from dicomanon.errors import Fatal
+from dicomanon.reasons import HoldReason
+
+Choice = TypeVar("Choice", bound=Hashable)
+
+# Defined terms of Modality are one upper-case word (PS3.3 C.7.3.1.1.1); anything else is not written in clear.
+_MODALITY = re.compile(r"[A-Z0-9]{2,16}")
+
+
+@dataclass(slots=True)
+class StudyState:
+    """What is settled of a study: set once, never changed."""
+
+    patient_id: UUID | None
+    research_study_uid: str | None
+
+
+@dataclass(slots=True)
+class SeriesState:
+    """What is settled of a series."""
+
+    research_series_uid: str | None
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """An instance as it stands, locked by the caller."""
+
+    id: int
+    study_id: UUID
+    series_id: UUID
+    state: InstanceState
+    reason: str
+    uid_reused: bool
+    input_digest: bytes | None
+    output_digest: bytes | None
+    profile_version: str
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """An identity event to be written; ``subject`` tells repetitions of the same one."""
+
+    kind: str
+    subject: str
+    patient_id: UUID | None
+    study_id: UUID
+    instance_id: int
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What has to be written."""
+
+    outcomes: list[MappedOutcome] = field(default_factory=list)
+    misfits: list[Misfit] = field(default_factory=list)
+    fitting: list[MappedOutcome] = field(default_factory=list)
+    """Outcomes that belong to the study's patient: only their facts describe the study."""
+
+
+def checked(outcomes: Iterable[MappedOutcome]) -> dict[int, MappedOutcome]:
+    """Return one outcome an instance.
+
+    An instance that arrived twice with different content cannot be told from a re-used UID and is held.
+
+    Raises
+    ------
+    Fatal
+        An outcome lacks what its state needs: a defect of the caller.
+    """
+    single: dict[int, MappedOutcome] = {}
+    for outcome in outcomes:
+        _require_complete(outcome)
+        earlier = single.get(outcome.instance_id)
+        if earlier and earlier.input_digest != outcome.input_digest:
+            single[outcome.instance_id] = _held(
+                outcome, HoldReason.UID_REUSED, "arrived twice in one batch, with different content"
+            )
+        elif earlier is None or earlier.state != InstanceState.HELD:
+            single[outcome.instance_id] = outcome
+    return single
+
+
+def settle(
+    outcomes: Mapping[int, MappedOutcome],
+    studies: Mapping[UUID, StudyState],
+    series: Mapping[UUID, SeriesState],
+    instances: Sequence[InstanceRow],
+) -> Settlement:
+    """Decide for each instance, and fill in what was not settled yet of ``studies`` and ``series``.
+
+    The first patient of a study is its patient for ever; where two come in the same call, the one with more
+    instances. An object of any other patient, or whose research UIDs are not those of its study and series, is held.
+    """
+    by_study: dict[UUID, list[MappedOutcome]] = defaultdict(list)
+    by_series: dict[UUID, list[MappedOutcome]] = defaultdict(list)
+    for row in instances:
+        by_study[row.study_id].append(outcomes[row.id])
+        by_series[row.series_id].append(outcomes[row.id])
+    for study_id, members in by_study.items():
+        study = studies[study_id]
+        study.patient_id = study.patient_id or _most(members, lambda outcome: outcome.patient_id)
+        study.research_study_uid = study.research_study_uid or _most(members, lambda o: o.research_study_uid)
+    for series_id, members in by_series.items():
+        one = series[series_id]
+        one.research_series_uid = one.research_series_uid or _most(members, lambda o: o.research_series_uid)
+        one.modality = one.modality or _most(members, _clear_modality) or ""
+    settlement = Settlement()
+    for row in instances:
+        _settle_instance(settlement, row, outcomes[row.id], studies[row.study_id], series[row.series_id])
+    return settlement
+
+
+def _settle_instance(
+    settlement: Settlement, row: InstanceRow, outcome: MappedOutcome, study: StudyState, series: SeriesState
+) -> None:
+    if row.uid_reused:
+        return
+    if row.state is InstanceState.STORED:
+        if outcome.input_digest and outcome.input_digest != row.input_digest:
+            subject = f"{row.id}|{outcome.input_digest.hex()}"
+            settlement.misfits.append(Misfit(HoldReason.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id))
+        return
+    if outcome.patient_id and outcome.patient_id != study.patient_id:
+        subject = f"{row.study_id}|{outcome.patient_id}"
+        settlement.misfits.append(
+            Misfit(HoldReason.IDENTITY_CONFLICT, subject, outcome.patient_id, row.study_id, row.id)
+        )
+        outcome = _held(outcome, HoldReason.IDENTITY_CONFLICT, "the study belongs to another patient")
+    elif (outcome.research_study_uid and outcome.research_study_uid != study.research_study_uid) or (
+        outcome.research_series_uid and outcome.research_series_uid != series.research_series_uid
+    ):
+        subject = f"{row.id}|{outcome.research_study_uid}|{outcome.research_series_uid}"
+        settlement.misfits.append(Misfit(HoldReason.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id))
+        outcome = _held(outcome, HoldReason.UID_REUSED, "study or series UID is not the enrolled one")
+    elif outcome.reason == HoldReason.UID_REUSED:
+        subject = f"{row.id}|{outcome.input_digest.hex()}"
+        settlement.misfits.append(Misfit(HoldReason.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id))
+    elif outcome.patient_id:
+        settlement.fitting.append(outcome)
+    if not _is_recorded(row, outcome):
+        settlement.outcomes.append(outcome)
+
+
+def _is_recorded(row: InstanceRow, outcome: MappedOutcome) -> bool:
+    """Tell whether the row says this already, or says more: a verdict on the same bytes is not undone."""
+    same_content = (row.input_digest or b"", row.output_digest, row.profile_version, row.code_version) == (
+        outcome.input_digest,
+        outcome.output_digest,
+        outcome.profile_version,
+        outcome.code_version,
+    )
+    if outcome.state == InstanceState.DEIDENTIFIED:
+        return same_content and row.state in {InstanceState.DEIDENTIFIED, InstanceState.VALIDATED, InstanceState.HELD}
+    return same_content and row.state == outcome.state and row.reason == outcome.reason
+
+
+def _most(members: Sequence[MappedOutcome], choose: Callable[[MappedOutcome], Choice | None]) -> Choice | None:
+    """Return the commonest choice: of de-identified outcomes where there are any, by lowest instance id in a tie."""
+    in_order = sorted(members, key=lambda outcome: outcome.instance_id)
+    for candidates in ([o for o in in_order if o.state == InstanceState.DEIDENTIFIED], in_order):
+        votes = Counter(choice for outcome in candidates if (choice := choose(outcome)))
+        if votes:
+            return votes.most_common(1)[0][0]
+    return None
+
+
+def _clear_modality(outcome: MappedOutcome) -> str:
+    # Of de-identified objects only: what they say of their modality goes to the research PACS anyway.
+    if outcome.state != InstanceState.DEIDENTIFIED:
+        return ""
+    return outcome.modality if _MODALITY.fullmatch(outcome.modality) else ""
+
+
+def _held(outcome: MappedOutcome, reason: HoldReason, detail: str) -> MappedOutcome:
+    return replace(outcome, state=InstanceState.HELD, reason=reason, detail=detail, output_digest=None, output_bytes=0)
+
+
+def _require_complete(outcome: MappedOutcome) -> None:
+    state = outcome.state
+    if state == InstanceState.DEIDENTIFIED:
+        needed = (
+            outcome.patient_id,
+            outcome.research_study_uid,
+            outcome.research_series_uid,
+            outcome.research_sop_uid,
+            outcome.input_digest,
+            outcome.output_digest,
+            outcome.profile_version,
+            outcome.code_version,
+        )
+        if not all(needed) or outcome.reason:
+            raise Fatal("a de-identified outcome needs patient, research UIDs, digests and versions, and no reason")
+    elif state in {InstanceState.HELD, InstanceState.FILTERED}:
+        if not outcome.reason or outcome.output_digest is not None:
+            raise Fatal("a held or filtered outcome needs a reason and has no output")
+    else:
+        raise Fatal("an outcome is deidentified, held or filtered")

@@ -1,0 +1,136 @@
+"""The answer to "where does this come from": a tree of research identifiers, digests, versions, tasks and verdicts."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TracedVerdict:
+    """A verdict of validation; ``output_digest`` is of the bytes it was about."""
+
+    passed: bool
+    reason: str
+    findings: dict[str, int]
+    output_digest: str
+    batch_id: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TracedReceipt:
+    """What the research PACS said of the object."""
+
+    accepted: bool
+    confirmed: bool
+    status: int | None
+    output_digest: str
+    batch_id: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRelease:
+    """A release that contains instances of the trace."""
+
+    id: UUID
+    project: str
+    number: int
+    requester: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TracedEvent:
+    """Something a task did with a batch."""
+
+    task_id: str
+    map_index: int
+    try_number: int
+    worker: str
+    event: str
+    counts: dict[str, int]
+    error: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TracedBatch:
+    """A batch, the DAG run it belongs to, and what was done in it."""
+
+    id: int
+    number: int
+    dag_id: str
+    run_id: str
+    events: tuple[TracedEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedInstance:
+    """One instance; ``source`` says that its source UIDs are in the crosswalk, sealed."""
+
+    instance_id: int
+    research_sop_uid: str | None
+    sop_class_uid: str
+    state: str
+    reason: str
+    detail: str
+    source: str
+    input_digest: str
+    output_digest: str
+    input_bytes: int
+    output_bytes: int
+    profile_version: str
+    code_version: str
+    batch_id: int | None
+    state_changed_at: datetime
+    verdicts: tuple[TracedVerdict, ...]
+    receipts: tuple[TracedReceipt, ...]
+    releases: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedSeries:
+    """A series with those of its instances that the trace is about."""
+
+    research_series_uid: str | None
+    modality: str
+    source: str
+    instances: tuple[TracedInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedStudy:
+    """A study with those of its series that the trace is about."""
+
+    study_id: UUID
+    research_study_uid: str | None
+    source: str
+    observed: int
+    enrolled: int | None
+    series: tuple[TracedSeries, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known about one research identifier; ``kind`` is patient, study, series or instance."""
+
+    kind: str
+    identifier: str
+    pseudonym: str | None
+    studies: tuple[TracedStudy, ...]
+    batches: tuple[TracedBatch, ...]
+    releases: tuple[TracedRelease, ...]
+
+    def instances(self) -> tuple[TracedInstance, ...]:
+        """Return the instances of every study and series."""
+        return tuple(one for study in self.studies for series in study.series for one in series.instances)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return the tree as JSON."""
+        return json.dumps(asdict(self), default=_plain, indent=indent)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

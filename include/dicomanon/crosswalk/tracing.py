@@ -1,0 +1,180 @@
+"""Reads a trace out of the crosswalk: each level by one index look-up, all at one moment."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any, TypeVar
+from uuid import UUID
+
+from dicomanon.crosswalk.session import Connection, Session
+from dicomanon.crosswalk.trace import (
+    Trace,
+    TracedBatch,
+    TracedEvent,
+    TracedInstance,
+    TracedReceipt,
+    TracedRelease,
+    TracedSeries,
+    TracedStudy,
+    TracedVerdict,
+)
+
+Item = TypeVar("Item")
+Row = tuple[Any, ...]
+
+SEALED = "sealed"
+
+# From the narrowest to the widest, so that an identifier of one object is never taken for more.
+_FIND = {
+    "instance": "SELECT id FROM crosswalk.instance WHERE research_sop_uid = %s",
+    "series": "SELECT i.id FROM crosswalk.series se JOIN crosswalk.instance i"
+    " ON i.study_id = se.study_id AND i.series_id = se.id WHERE se.research_series_uid = %s",
+    "study": "SELECT i.id FROM crosswalk.study st JOIN crosswalk.instance i ON i.study_id = st.id"
+    " WHERE st.research_study_uid = %s",
+    "patient": "SELECT i.id FROM crosswalk.patient p JOIN crosswalk.study st ON st.patient_id = p.id"
+    " JOIN crosswalk.instance i ON i.study_id = st.id WHERE p.pseudonym = %s",
+}
+
+_INSTANCES = """
+SELECT st.id, st.research_study_uid, st.observed_count, st.enrolled_count, se.id, se.research_series_uid, se.modality,
+       p.pseudonym, i.id, i.research_sop_uid, i.sop_class_uid, i.state, i.reason, i.detail, i.input_digest,
+       i.output_digest, i.input_bytes, i.output_bytes, r.profile_version, r.code_version, i.batch_id,
+       i.state_changed_at
+FROM crosswalk.instance i
+JOIN crosswalk.series se ON se.id = i.series_id
+JOIN crosswalk.study st ON st.id = i.study_id
+LEFT JOIN crosswalk.patient p ON p.id = st.patient_id
+LEFT JOIN crosswalk.recipe r ON r.id = i.recipe_id
+WHERE i.id = ANY(%s)
+ORDER BY st.first_observed_at, st.id, se.id, i.id
+"""
+
+
+def trace(session: Session, identifier: str) -> Trace | None:
+    """Find the identifier and gather what belongs to it; the contract is :meth:`Lineage.trace`'s."""
+    identifier = identifier.strip()
+    with session.transaction() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for kind, query in _FIND.items():
+            ids = [row[0] for row in connection.execute(query, (identifier,))]
+            if ids:
+                rows = connection.execute(_INSTANCES, (ids,)).fetchall()
+                return _gather(connection, kind, identifier, rows)
+        known = connection.execute("SELECT 1 FROM crosswalk.patient WHERE pseudonym = %s", (identifier,)).fetchone()
+    return Trace("patient", identifier, identifier, (), (), ()) if known else None
+
+
+def _gather(connection: Connection, kind: str, identifier: str, rows: list[Row]) -> Trace:
+    ids = [row[8] for row in rows]
+    verdicts = _by_instance(
+        connection.execute(
+            "SELECT instance_id, passed, reason, findings, coalesce(encode(output_digest, 'hex'), ''), batch_id,"
+            " recorded_at FROM crosswalk.verdict WHERE instance_id = ANY(%s) ORDER BY instance_id, id",
+            (ids,),
+        ),
+        TracedVerdict,
+    )
+    receipts = _by_instance(
+        connection.execute(
+            "SELECT instance_id, accepted, confirmed, status, coalesce(encode(output_digest, 'hex'), ''), batch_id,"
+            " recorded_at FROM crosswalk.store_receipt WHERE instance_id = ANY(%s) ORDER BY instance_id, id",
+            (ids,),
+        ),
+        TracedReceipt,
+    )
+    released = _by_instance(
+        connection.execute(
+            "SELECT instance_id, release_id FROM crosswalk.release_instance WHERE instance_id = ANY(%s)"
+            " ORDER BY instance_id, release_id",
+            (ids,),
+        ),
+        _itself,
+    )
+    # Batches that an instance went through before count too, where they left a verdict or a receipt.
+    batch_ids = {row[20] for row in rows if row[20] is not None}
+    batch_ids |= {verdict.batch_id for found in verdicts.values() for verdict in found}
+    batch_ids |= {receipt.batch_id for found in receipts.values() for receipt in found}
+    return Trace(
+        kind=kind,
+        identifier=identifier,
+        pseudonym=next((row[7] for row in rows if row[7]), None),
+        studies=tuple(_studies(rows, verdicts, receipts, released)),
+        batches=_batches(connection, batch_ids),
+        releases=_releases(connection, {release for releases in released.values() for release in releases}),
+    )
+
+
+def _studies(
+    rows: list[Row],
+    verdicts: dict[int, tuple[TracedVerdict, ...]],
+    receipts: dict[int, tuple[TracedReceipt, ...]],
+    released: dict[int, tuple[UUID, ...]],
+) -> Iterable[TracedStudy]:
+    for study_id, of_study in groupby(rows, key=lambda row: row[0]):
+        members = list(of_study)
+        series = []
+        for _, of_series in groupby(members, key=lambda row: row[4]):
+            group = list(of_series)
+            instances = tuple(
+                TracedInstance(
+                    instance_id=row[8],
+                    research_sop_uid=row[9],
+                    sop_class_uid=row[10],
+                    state=row[11],
+                    reason=row[12],
+                    detail=row[13],
+                    source=SEALED,
+                    input_digest=row[14].hex() if row[14] else "",
+                    output_digest=row[15].hex() if row[15] else "",
+                    input_bytes=row[16],
+                    output_bytes=row[17],
+                    profile_version=row[18] or "",
+                    code_version=row[19] or "",
+                    batch_id=row[20],
+                    state_changed_at=row[21],
+                    verdicts=verdicts.get(row[8], ()),
+                    receipts=receipts.get(row[8], ()),
+                    releases=released.get(row[8], ()),
+                )
+                for row in group
+            )
+            series.append(TracedSeries(group[0][5], group[0][6], SEALED, instances))
+        first = members[0]
+        yield TracedStudy(study_id, first[1], SEALED, first[2], first[3], tuple(series))
+
+
+def _batches(connection: Connection, batch_ids: set[int]) -> tuple[TracedBatch, ...]:
+    wanted = sorted(batch_ids)
+    events: dict[int, list[TracedEvent]] = defaultdict(list)
+    for row in connection.execute(
+        "SELECT batch_id, task_id, map_index, try_number, worker, event, counts, error, recorded_at"
+        " FROM crosswalk.task_event WHERE batch_id = ANY(%s) ORDER BY id",
+        (wanted,),
+    ):
+        events[row[0]].append(TracedEvent(*row[1:]))
+    rows = connection.execute(
+        "SELECT b.id, b.number, r.dag_id, r.airflow_run_id FROM crosswalk.batch b"
+        " JOIN crosswalk.run r ON r.id = b.run_id WHERE b.id = ANY(%s) ORDER BY b.id",
+        (wanted,),
+    ).fetchall()
+    return tuple(TracedBatch(row[0], row[1], row[2], row[3], tuple(events[row[0]])) for row in rows)
+
+
+def _releases(connection: Connection, release_ids: set[UUID]) -> tuple[TracedRelease, ...]:
+    rows = connection.execute(
+        "SELECT id, project, number, requester, created_at FROM crosswalk.release WHERE id = ANY(%s)"
+        " ORDER BY created_at, id",
+        (list(release_ids),),
+    ).fetchall()
+    return tuple(TracedRelease(*row) for row in rows)
+
+
+def _by_instance(rows: Iterable[Row], make: Callable[..., Item]) -> dict[int, tuple[Item, ...]]:
+    items: dict[int, list[Item]] = defaultdict(list)
+    for row in rows:
+        items[row[0]].append(make(*row[1:]))
+    return {instance_id: tuple(found) for instance_id, found in items.items()}
+
+
+def _itself(release_id: UUID) -> UUID:
+    return release_id

@@ -1,0 +1,123 @@
+"""The keyring file, sealing and blind indexes."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.errors import Fatal
+
+KEYS = Keyring(b"a" * 32, b"b" * 32, b"c" * 32, b"d" * 32)
+
+
+class TestFile:
+    def test_is_readable_by_its_owner_alone(self, keyring_file: Path) -> None:
+        assert keyring_file.stat().st_mode & 0o777 == 0o600
+
+    def test_loads_the_keys_that_were_generated(self, tmp_path: Path) -> None:
+        generated = Keyring.generate(tmp_path / "keys")
+        loaded = Keyring.load(tmp_path / "keys")
+        assert loaded.uid_key == generated.uid_key
+        assert loaded.open(generated.seal(b"x", "c|1"), "c|1") == b"x"
+        assert loaded.index("k", "v") == generated.index("k", "v")
+
+    def test_is_never_overwritten(self, keyring_file: Path) -> None:
+        before = keyring_file.read_bytes()
+        with pytest.raises(Fatal, match="never overwritten"):
+            Keyring.generate(keyring_file)
+        assert keyring_file.read_bytes() == before
+
+    @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o666])
+    def test_refused_when_open_to_others(self, keyring_file: Path, mode: int) -> None:
+        os.chmod(keyring_file, mode)
+        with pytest.raises(Fatal, match="open to others"):
+            Keyring.load(keyring_file)
+
+    def test_a_mounted_secret_readable_by_the_group_is_accepted(self, keyring_file: Path) -> None:
+        os.chmod(keyring_file, 0o440)
+        Keyring.load(keyring_file)
+
+    @pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 2, "keys": {}}'])
+    def test_refused_when_damaged_without_showing_its_content(self, keyring_file: Path, damage: str) -> None:
+        keyring_file.write_text(damage)
+        with pytest.raises(Fatal):
+            Keyring.load(keyring_file)
+
+    def test_refused_when_two_keys_are_the_same(self, keyring_file: Path) -> None:
+        content = json.loads(keyring_file.read_text())
+        content["keys"]["index"] = content["keys"]["sealing"]
+        keyring_file.write_text(json.dumps(content))
+        with pytest.raises(Fatal, match="independent"):
+            Keyring.load(keyring_file)
+
+    def test_refused_when_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(Fatal, match="cannot be read"):
+            Keyring.load(tmp_path / "none")
+
+
+class TestSeal:
+    @given(st.binary(max_size=200), st.text(max_size=40))
+    def test_opens_to_what_was_sealed(self, plaintext: bytes, context: str) -> None:
+        assert KEYS.open(KEYS.seal(plaintext, context), context) == plaintext
+
+    def test_same_text_is_sealed_differently_each_time(self) -> None:
+        assert KEYS.seal(b"MRN", "c") != KEYS.seal(b"MRN", "c")
+
+    @given(st.integers(min_value=0, max_value=32), st.integers(min_value=1, max_value=255))
+    def test_refused_when_any_byte_was_changed(self, position: int, change: int) -> None:
+        sealed = bytearray(KEYS.seal(b"MRN-1", "c"))
+        sealed[position] ^= change
+        with pytest.raises(Fatal) as refused:
+            KEYS.open(bytes(sealed), "c")
+        assert "MRN-1" not in str(refused.value)
+
+    @given(st.integers(min_value=0, max_value=33))
+    def test_refused_when_cut_short(self, length: int) -> None:
+        with pytest.raises(Fatal):
+            KEYS.open(KEYS.seal(b"MRN-1", "c")[:length], "c")
+
+    def test_refused_in_another_context(self) -> None:
+        with pytest.raises(Fatal, match="does not open"):
+            KEYS.open(KEYS.seal(b"MRN-1", "patient.identity|1"), "patient.identity|2")
+
+    def test_refused_with_another_key(self) -> None:
+        other = Keyring(b"e" * 32, b"b" * 32, b"c" * 32, b"d" * 32)
+        with pytest.raises(Fatal, match="does not open"):
+            other.open(KEYS.seal(b"MRN-1", "c"), "c")
+
+
+class TestIndex:
+    def test_equal_values_of_one_kind_are_equal(self) -> None:
+        assert KEYS.index("study-uid", "1.2") == KEYS.index("study-uid", "1.2")
+
+    def test_kinds_do_not_meet(self) -> None:
+        assert KEYS.index("study-uid", "1.2") != KEYS.index("series-uid", "1.2")
+
+    def test_depends_on_the_key(self) -> None:
+        other = Keyring(b"a" * 32, b"e" * 32, b"c" * 32, b"d" * 32)
+        assert KEYS.index("k", "v") != other.index("k", "v")
+
+    def test_takes_values_that_are_not_valid_unicode(self) -> None:
+        assert len(KEYS.index("k", "\udcff")) == 16
+
+
+class TestRequestKey:
+    def test_public_key_belongs_to_the_private_one(self) -> None:
+        private = X25519PrivateKey.from_private_bytes(KEYS.request_private_key)
+        assert private.public_key().public_bytes_raw() == KEYS.request_public_key
+
+
+def test_shows_no_key_in_any_textual_form() -> None:
+    for text in (repr(KEYS), str(KEYS), f"{KEYS}"):
+        assert text == "Keyring(****)"
+
+
+def test_is_not_pickled() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(KEYS)

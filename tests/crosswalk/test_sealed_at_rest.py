@@ -1,0 +1,127 @@
+"""Whoever gets hold of the database without the keyring learns nobody's identity; whoever changes it is noticed."""
+
+import os
+import subprocess
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, held, sightings
+
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.errors import Fatal, Held
+from dicomanon.identity import PatientIdentity
+from dicomanon.local_stack.postgres import BINARIES
+from dicomanon.reasons import HoldReason
+
+UID = "1.2.826.0.1.3680043.55771"
+PATIENT = PatientIdentity("MRN-7731", "GENERALHOSPITAL", "QUIXANO^ALONSO", "19700131", "M")
+PLANTED = [
+    *(UID, "MRN-7731", "GENERALHOSPITAL", "QUIXANO", "ALONSO", "19700131"),
+    *("MRN-9902", "ROE^JANE", "ACC-55501", "20200214", "101500", "SMITHERS", "555-0199", "TOLEDO", "AUDITWORD"),
+]
+
+
+@pytest.fixture
+def filled(crosswalk: Crosswalk) -> Run:
+    """Every table has rows, made of values that must not be found."""
+    study_id = discover(crosswalk, UID, sightings(UID, 6))
+    run = Run(crosswalk)
+    crosswalk.mapping.add_known_values(study_id, ["555-0199", "TOLEDO"])
+    mine, theirs = run.outcomes(PATIENT), run.outcomes(ROE)
+    junk = replace(mine[1], modality="SMITHERS JANE", sop_class_uid="1.2.3.19700131")
+    crosswalk.mapping.record(run.batch, [mine[0], junk, *mine[2:4]])
+    crosswalk.mapping.record(run.batch, [theirs[4], held(mine[5], HoldReason.BURNED_IN_RISK, "0028,0301")])
+    run.validate()
+    run.store()
+    with pytest.raises(Held):
+        crosswalk.patients.get_or_create(replace(PATIENT, name="QUIXANO^SANCHO", birth_date="19700130"))
+    stored = [row.instance_id for row in run.sources() if row.state == "stored"]
+    crosswalk.releases.create("LUNG", "ada", b"d", stored)
+    crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
+    return run
+
+
+def test_a_dump_holds_no_planted_value_in_any_spelling(crosswalk_dsn: str, filled: Run) -> None:
+    dump = _dump(crosswalk_dsn)
+    assert b"research@0123456789ab" in dump
+    shifts = {str(filled.crosswalk.patients.get_or_create(one).date_shift_days) for one in (PATIENT, ROE)}
+    for number, value in enumerate([*PLANTED, *shifts, "19700130", "SANCHO"]):
+        for spelling in (value, value.lower(), value.encode().hex(), value.encode("utf-16-le").hex()):
+            assert spelling.encode() not in dump, f"planted value {number}"
+
+
+def test_every_table_had_something_to_hide(crosswalk_dsn: str, filled: Run) -> None:
+    with psycopg.connect(crosswalk_dsn) as connection:
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'crosswalk'::regnamespace AND relkind = 'r'"
+            )
+        ]
+        empty = [
+            table
+            for table in tables
+            if not connection.execute(f"SELECT 1 FROM crosswalk.{table} LIMIT 1").fetchone()  # type: ignore[arg-type]
+        ]
+    assert empty == ["task_event"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("study", "uid_sealed"), ("series", "uid_sealed"), ("instance", "uid_sealed")]
+)
+def test_ciphertext_moved_to_another_row_is_refused(
+    crosswalk: Crosswalk, crosswalk_dsn: str, table: str, column: str
+) -> None:
+    for study in ("1.2", "1.3"):
+        discover(crosswalk, study, sightings(study, 1))
+    run = Run(crosswalk)
+    _change(
+        crosswalk_dsn,
+        f"UPDATE crosswalk.{table} t SET {column} = o.{column} FROM crosswalk.{table} o WHERE t.id < o.id",
+    )
+    with pytest.raises(Fatal, match="does not open"):
+        run.sources()
+
+
+def test_the_identity_of_another_patient_is_refused(crosswalk: Crosswalk, crosswalk_dsn: str) -> None:
+    crosswalk.patients.get_or_create(DOE)
+    crosswalk.patients.get_or_create(ROE)
+    _change(
+        crosswalk_dsn,
+        "UPDATE crosswalk.patient t SET identity_sealed = o.identity_sealed"
+        " FROM crosswalk.patient o WHERE t.id <> o.id",
+    )
+    with Crosswalk(crosswalk_dsn, crosswalk._keyring) as another_process, pytest.raises(Fatal) as refused:
+        another_process.patients.get_or_create(DOE)
+    assert "MRN" not in str(refused.value)
+
+
+def test_changed_facts_are_refused(crosswalk: Crosswalk, crosswalk_dsn: str) -> None:
+    discover(crosswalk, "1.2", sightings("1.2", 1))
+    Run(crosswalk).complete()
+    _change(
+        crosswalk_dsn,
+        "UPDATE crosswalk.study SET facts_sealed = set_byte(facts_sealed, 20, (get_byte(facts_sealed, 20) + 1) % 256)",
+    )
+    with pytest.raises(Fatal) as refused:
+        list(crosswalk.mapping.studies_for_cohort())
+    assert FACTS.accession_number not in str(refused.value)
+
+
+def _change(dsn: str, statement: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+def _dump(dsn: str) -> bytes:
+    parameters = conninfo_to_dict(dsn)
+    password = str(parameters.pop("password"))
+    done = subprocess.run(
+        [BINARIES / "pg_dump", "--dbname", make_conninfo("", **parameters)],
+        env={**os.environ, "PGPASSWORD": password},
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout
