@@ -1,0 +1,50 @@
+"""The instances of one study, from two sources that have to agree before they are believed."""
+
+from dicomanon.identity import InstanceSighting
+from dicomanon.pacs.connection import Connection, Row
+from dicomanon.pacs.paging import list_rows, number, text
+
+STUDY_UID = "0020000D"
+SERIES_UID = "0020000E"
+SOP_UID = "00080018"
+SOP_CLASS_UID = "00080016"
+INSTANCES_OF_STUDY = "00201208"
+
+
+def list_instances(connection: Connection, study_uid: str) -> list[InstanceSighting]:
+    """Return every instance that the archive has of a study; none if it does not know the study.
+
+    What QIDO-RS shows may be cut (see :func:`dicomanon.pacs.paging.list_rows`). It is believed when there is as much
+    as Number of Study Related Instances (0020,1208) says. Otherwise WADO-RS metadata (PS3.18 10.4), which is not
+    paged, adds what is missing; the number itself is not believed, because archives count what they no longer give.
+
+    Raises
+    ------
+    Held
+        ``MISSING_IDENTITY``: the study's UID is none.
+    """
+
+    def fetch(limit: int, offset: int) -> list[Row]:
+        return connection.search_instances(study_uid, {}, (SERIES_UID, SOP_UID, SOP_CLASS_UID), limit, offset)
+
+    instances = list_rows(fetch, _read_instance, page_size=connection.endpoint.page_size).rows
+    told = _told_number(connection, study_uid)
+    if told is None and not instances:
+        return []
+    if told != len(instances) or any(not instance.series_uid for instance in instances.values()):
+        for uid, instance in map(_read_instance, connection.study_metadata(study_uid)):
+            if uid and (uid not in instances or not instances[uid].series_uid):
+                instances[uid] = instance
+    return list(instances.values())
+
+
+def _told_number(connection: Connection, study_uid: str) -> int | None:
+    for row in connection.search_studies({STUDY_UID: study_uid}, (STUDY_UID, INSTANCES_OF_STUDY), 2, 0):
+        if text(row, STUDY_UID) == study_uid:
+            return number(row, INSTANCES_OF_STUDY)
+    return None
+
+
+def _read_instance(row: Row) -> tuple[str, InstanceSighting]:
+    uid = text(row, SOP_UID)
+    return uid, InstanceSighting(text(row, SERIES_UID), uid, text(row, SOP_CLASS_UID))
