@@ -1,0 +1,1 @@
+"""Independent check of de-identified objects: shares no detection code with the room that made them."""
