@@ -1,0 +1,1 @@
+"""Cohorts: what a researcher may ask for, how the request stays sealed, and the release that answers it."""

@@ -1,0 +1,194 @@
+"""Answers a cohort request: opens it, resolves it in the crosswalk, and writes the release."""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+from pydantic import JsonValue
+
+from dicomanon import __version__
+from dicomanon.cohort.criteria import CohortCriteria
+from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_manifest
+from dicomanon.cohort.resolve import Resolution, resolve
+from dicomanon.cohort.sealing import open_conf
+from dicomanon.crosswalk.rows import CohortInstance
+from dicomanon.errors import Fatal
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from dicomanon.crosswalk.database import Crosswalk
+    from dicomanon.crosswalk.keyring import Keyring
+
+log = logging.getLogger(__name__)
+
+Counts = dict[str, int]
+
+_MOST_POSITIONS = 200
+"""Positions of unmatched identifiers that a log shows; ``release.json`` has them all."""
+
+
+class ReleaseSettings(Protocol):
+    """What of the site's settings this room needs."""
+
+    @property
+    def release_dir(self) -> Path:
+        """Folder that releases are written to."""
+        ...
+
+    @property
+    def default_issuer(self) -> str:
+        """Issuer of Patient ID of identifiers that name none."""
+        ...
+
+
+class Services(Protocol):
+    """What a step works with."""
+
+    @property
+    def settings(self) -> ReleaseSettings:
+        """The site's settings."""
+        ...
+
+    @property
+    def keyring(self) -> "Keyring":
+        """The keys; the request key opens sealed parameters."""
+        ...
+
+    @property
+    def crosswalk(self) -> "Crosswalk":
+        """The open crosswalk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRequest:
+    """A request as Airflow holds it: where it came from, and its still sealed parameters."""
+
+    dag_id: str
+    run_id: str
+    requester: str
+    conf: Mapping[str, JsonValue]
+
+
+def check_request(services: Services, request: CohortRequest) -> Counts:
+    """Open and check a request; return how much it asks for.
+
+    Raises
+    ------
+    Fatal
+        It cannot be carried out; the message names parameters and positions, no values.
+    """
+    return {name: int(value) for name, value in _criteria(services, request).counts().items()}
+
+
+def extract(services: Services, request: CohortRequest) -> Counts:
+    """Resolve a request and release what it finds; without a stored instance there is no release.
+
+    The release is ``<release folder>/<project>/<number>/``, complete from the moment that it exists. The same request,
+    which is the same DAG run, gets the same release however often its task is tried.
+
+    Raises
+    ------
+    Fatal
+        The request cannot be carried out, or the release folder cannot be written.
+    Retriable
+        The crosswalk cannot be reached.
+    """
+    criteria = _criteria(services, request)
+    crosswalk, settings = services.crosswalk, services.settings
+    crosswalk.releases.record_access(
+        request.requester,
+        "cohort.resolve",
+        f"project {criteria.project}, {request.dag_id} {request.run_id}",
+        len(criteria.patient_ids) + len(criteria.accession_numbers),
+    )
+    resolution = resolve(crosswalk, criteria, settings.default_issuer)
+    _log_unmatched(resolution)
+    instances = _instances(crosswalk, resolution, criteria)
+    table = manifest_table(instances)
+    unmatched = {
+        "unmatched_patient_ids": len(resolution.unmatched_patient_ids),
+        "unmatched_accession_numbers": len(resolution.unmatched_accession_numbers),
+    }
+    if not instances:
+        return asdict(counts(table)) | unmatched | {"release": 0}
+    digest = services.keyring.index("cohort.criteria", criteria.canonical())
+    release = crosswalk.releases.create(
+        criteria.project,
+        request.requester,
+        digest,
+        [instance.instance_id for instance in instances],
+        request_key=f"{request.dag_id}/{request.run_id}",
+    )
+    facts = {
+        "release": str(release.id),
+        "number": release.number,
+        "project": criteria.project,
+        "created_at": release.created_at.isoformat(),
+        "dag_id": request.dag_id,
+        "run_id": request.run_id,
+        "code_version": __version__,
+        "profile_versions": sorted({instance.profile_version for instance in instances}),
+        "criteria_digest": digest.hex(),
+        "criteria": criteria.counts(),
+        "unmatched_patient_ids": list(resolution.unmatched_patient_ids),
+        "unmatched_accession_numbers": list(resolution.unmatched_accession_numbers),
+    }
+    target = settings.release_dir / criteria.project / f"{release.number:04d}"
+    if not target.exists():
+        # What is stored stays stored: an equal number of instances is the same set as in an earlier try.
+        if release.instances != len(instances):
+            raise Fatal("instances were stored between two tries of this request: trigger the request anew")
+        _write(settings.release_dir, target, table, criteria, facts)
+    return _written_counts(target) | unmatched | {"release": release.number}
+
+
+def _criteria(services: Services, request: CohortRequest) -> CohortCriteria:
+    return CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
+
+
+def _instances(crosswalk: "Crosswalk", resolution: Resolution, criteria: CohortCriteria) -> list[CohortInstance]:
+    wanted = set(criteria.modality)
+    found: Iterable[CohortInstance] = crosswalk.mapping.cohort_instances(
+        [study.study_id for study in resolution.studies]
+    )
+    return [instance for instance in found if not wanted or instance.modality in wanted]
+
+
+def _write(
+    release_dir: Path, target: Path, table: "pyarrow.Table", criteria: CohortCriteria, facts: Mapping[str, object]
+) -> None:
+    incoming = release_dir / f".incoming-{uuid4().hex}"
+    try:
+        incoming.mkdir(parents=True, mode=0o750)
+        write_manifest(incoming, table, group_by=criteria.group_by, facts=facts)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        incoming.rename(target)
+    except OSError as error:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise Fatal(f"the release could not be written to the release folder: {type(error).__name__}") from None
+
+
+def _written_counts(target: Path) -> Counts:
+    try:
+        release = json.loads((target / "release.json").read_text(encoding="utf-8"))
+        return {field.name: int(release[field.name]) for field in fields(ManifestCounts)}
+    except (OSError, ValueError, KeyError) as error:
+        raise Fatal(f"the release that is already there cannot be read: {type(error).__name__}") from None
+
+
+def _log_unmatched(resolution: Resolution) -> None:
+    for name, positions in (
+        ("patient_ids", resolution.unmatched_patient_ids),
+        ("accession_numbers", resolution.unmatched_accession_numbers),
+    ):
+        if positions:
+            shown = ", ".join(str(position) for position in positions[:_MOST_POSITIONS])
+            more = ", ..." if len(positions) > _MOST_POSITIONS else ""
+            log.info("%s without a study, by their place in the list: %s%s", name, shown, more)

@@ -1,0 +1,163 @@
+"""Writes the manifest of a release: research identifiers only, the same bytes for the same cohort."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from dicomanon.crosswalk.rows import CohortInstance
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("pseudonym", pa.string(), nullable=False),
+        pa.field("StudyInstanceUID", pa.string(), nullable=False),
+        pa.field("SeriesInstanceUID", pa.string(), nullable=False),
+        pa.field("SOPInstanceUID", pa.string(), nullable=False),
+        pa.field("Modality", pa.string(), nullable=False),
+        pa.field("SOPClassUID", pa.string(), nullable=False),
+        pa.field("output_digest", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+    ]
+)
+"""One row for each instance: the research identifiers, SHA-256 (hexadecimal) and length of the de-identified object."""
+
+ORDER: Final = [
+    (name, "ascending") for name in ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+]
+
+_ROWS_AT_ONCE: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCounts:
+    """How much a manifest holds."""
+
+    patients: int
+    studies: int
+    series: int
+    instances: int
+    bytes: int
+
+
+def manifest_table(instances: Iterable[CohortInstance]) -> pa.Table:
+    """Return the manifest in its one order, whatever the order that the rows come in."""
+    batches: list[pa.RecordBatch] = []
+    rows: list[tuple[Any, ...]] = []
+    for instance in instances:
+        rows.append(_row(instance))
+        if len(rows) == _ROWS_AT_ONCE:
+            batches.append(_batch(rows))
+            rows = []
+    if rows:
+        batches.append(_batch(rows))
+    return pa.Table.from_batches(batches, SCHEMA).sort_by(ORDER).combine_chunks()
+
+
+def counts(table: pa.Table) -> ManifestCounts:
+    """Count what a manifest holds."""
+    return ManifestCounts(
+        patients=len(table["pseudonym"].unique()),
+        studies=len(table["StudyInstanceUID"].unique()),
+        series=len(table["SeriesInstanceUID"].unique()),
+        instances=table.num_rows,
+        bytes=sum(table["bytes"].to_pylist()),
+    )
+
+
+def by_study(table: pa.Table) -> pa.Table:
+    """Return one row for each study: pseudonym, research UID, modalities, series, instances, bytes."""
+    return _grouped(table, ["pseudonym", "StudyInstanceUID"], ["SeriesInstanceUID"])
+
+
+def by_patient(table: pa.Table) -> pa.Table:
+    """Return one row for each patient: pseudonym, modalities, studies, series, instances, bytes."""
+    return _grouped(table, ["pseudonym"], ["StudyInstanceUID", "SeriesInstanceUID"])
+
+
+def write_manifest(
+    folder: Path, table: pa.Table, *, group_by: Literal["patient", "study"], facts: Mapping[str, Any]
+) -> None:
+    """Write ``manifest.parquet``, ``manifest.csv``, the tables by study and patient, and ``release.json``.
+
+    Parameters
+    ----------
+    folder
+        An empty folder; its files become read-only, since a release never changes.
+    facts
+        What ``release.json`` says beside the counts and the digests of the other files.
+    """
+    pyarrow.parquet.write_table(table, folder / "manifest.parquet", compression="zstd")
+    _write_csv(table, folder / "manifest.csv")
+    _write_csv(by_study(table), folder / "studies.csv")
+    if group_by == "patient":
+        _write_csv(by_patient(table), folder / "patients.csv")
+    files = {path.name: _file_facts(path) for path in sorted(folder.iterdir())}
+    held = counts(table)
+    document = {
+        **facts,
+        "group_by": group_by,
+        "patients": held.patients,
+        "studies": held.studies,
+        "series": held.series,
+        "instances": held.instances,
+        "bytes": held.bytes,
+        "modalities": sorted(set(table["Modality"].to_pylist())),
+        "files": files,
+    }
+    (folder / "release.json").write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for path in folder.iterdir():
+        path.chmod(0o440)
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+
+
+def _row(instance: CohortInstance) -> tuple[Any, ...]:
+    return (
+        instance.pseudonym,
+        instance.research_study_uid,
+        instance.research_series_uid,
+        instance.research_sop_uid,
+        instance.modality,
+        instance.sop_class_uid,
+        instance.output_digest.hex(),
+        instance.output_bytes,
+    )
+
+
+def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
+
+
+def _grouped(table: pa.Table, keys: list[str], distinct: list[str]) -> pa.Table:
+    names = {"StudyInstanceUID": "studies", "SeriesInstanceUID": "series"}
+    grouped = table.group_by(keys).aggregate(
+        [("Modality", "distinct"), *((column, "count_distinct") for column in distinct),
+         ("SOPInstanceUID", "count"), ("bytes", "sum")]
+    )  # fmt: skip
+    columns = {key: grouped[key] for key in keys}
+    columns["modalities"] = pa.array(
+        ["\\".join(sorted(set(values))) for values in grouped["Modality_distinct"].to_pylist()], pa.string()
+    )
+    columns |= {names[column]: grouped[f"{column}_count_distinct"] for column in distinct}
+    columns |= {"instances": grouped["SOPInstanceUID_count"], "bytes": grouped["bytes_sum"]}
+    return pa.table(columns).sort_by([(key, "ascending") for key in keys])
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    pyarrow.csv.write_csv(table, path)
+
+
+def _file_facts(path: Path) -> dict[str, Any]:
+    with path.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {"sha256": digest, "bytes": path.stat().st_size}

@@ -1,0 +1,109 @@
+"""A small clinic in a real crosswalk: its studies went all the way into the research PACS."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.rows import MappedOutcome, Receipt, Verdict
+from dicomanon.identity import InstanceSighting, PatientIdentity, StudyFacts, StudySighting
+
+CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study to put there: one series for each modality, each with ``instances`` instances."""
+
+    patient_id: str
+    date: str
+    accession: str
+    description: str = "Thorax"
+    modalities: tuple[str, ...] = ("CT",)
+    instances: int = 2
+    issuer: str = "HOME"
+    held: int = 0
+    series_descriptions: tuple[str, ...] = field(default=())
+
+
+def research(source: str) -> str:
+    return "2.25." + str(int.from_bytes(hashlib.sha256(source.encode()).digest()[:12], "big"))
+
+
+def admit(crosswalk: Crosswalk, studies: Sequence[Study]) -> None:
+    """Take studies through ledger, mapping, validation and store, as the pipeline would."""
+    for study in studies:
+        uid = f"1.2.{study.accession.encode().hex()}"
+        series = {f"{uid}.{number}": modality for number, modality in enumerate(study.modalities, start=1)}
+        sightings = [
+            InstanceSighting(one, f"{one}.{instance}", CT if modality == "CT" else MR)
+            for one, modality in series.items()
+            for instance in range(1, study.instances + 1)
+        ]
+        crosswalk.ledger.observe([StudySighting(uid, len(sightings))], NOW)
+        due = next(one for one in crosswalk.ledger.due(timedelta(0), NOW) if one.study_uid.reveal() == uid)
+        crosswalk.ledger.enroll(due.study_id, sightings, NOW)
+        run = crosswalk.ledger.open_run("ingest_studies", f"run-{study.accession}")
+        planned = [one.instance_id for one in crosswalk.ledger.unplanned(run)]
+        batch = crosswalk.ledger.open_batch(run, 1, planned)
+        patient = crosswalk.patients.get_or_create(PatientIdentity(study.patient_id, study.issuer, "Doe^Jane"))
+        outcomes, verdicts, receipts = [], [], []
+        for number, source in enumerate(crosswalk.ledger.batch_sources(batch)):
+            modality = series[source.series_uid.reveal()]
+            described = study.series_descriptions[number % len(study.series_descriptions)] if (
+                study.series_descriptions) else ""  # fmt: skip
+            digest = hashlib.sha256(source.sop_uid.reveal().encode()).digest()
+            outcomes.append(
+                MappedOutcome(
+                    instance_id=source.instance_id,
+                    state="deidentified",
+                    patient_id=patient.id,
+                    research_study_uid=research(uid),
+                    research_series_uid=research(source.series_uid.reveal()),
+                    research_sop_uid=research(source.sop_uid.reveal()),
+                    sop_class_uid=CT if modality == "CT" else MR,
+                    modality=modality,
+                    facts=StudyFacts(
+                        study_date=study.date,
+                        accession_number=study.accession,
+                        study_description=study.description,
+                        modality=modality,
+                        series_description=described,
+                    ),
+                    input_digest=hashlib.sha256(digest).digest(),
+                    output_digest=digest,
+                    input_bytes=600,
+                    output_bytes=500,
+                    profile_version="research@000000000000",
+                    code_version="0",
+                )
+            )
+            passed = number >= study.held
+            verdicts.append(Verdict(source.instance_id, passed, {}, None if passed else "residual-phi"))  # type: ignore[arg-type]
+            if passed:
+                receipts.append(Receipt(source.instance_id, accepted=True, confirmed=True, status=200))
+        crosswalk.mapping.record(batch, outcomes)
+        crosswalk.mapping.record_verdicts(batch, verdicts)
+        crosswalk.mapping.record_receipts(batch, receipts)
+        crosswalk.ledger.close_run(run, balanced=True)
+
+
+CLINIC = (
+    Study("A1", "20200115", "ACC-1", "CT Thorax", ("CT", "MR")),
+    Study("A1", "20210301", "ACC-2", "MR Neuro", ("MR",)),
+    Study("B2", "20200220", "ACC-3", "CT Thorax", series_descriptions=("Lung 1.0", "Localizer")),
+    Study("C3", "", "ACC-4", "CT Abdomen", held=1),
+    Study("D4", "20190101", "ACC-5", "CT Abdomen", held=2),
+    Study("A1", "20200115", "ACC-6", "CT Pelvis", issuer="AWAY"),
+)
+
+
+@pytest.fixture
+def clinic(crosswalk: Crosswalk) -> Crosswalk:
+    """Six studies of five patients; of the fifth study nothing was stored."""
+    admit(crosswalk, CLINIC)
+    return crosswalk

@@ -1,0 +1,163 @@
+"""A request finds what it asks for, all of it and nothing else, and tells nobody what it asked for."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dicomanon.cohort.criteria import CohortCriteria
+from dicomanon.cohort.extract import CohortRequest, check_request, extract
+from dicomanon.cohort.parameters import COHORT_DAG_ID
+from dicomanon.cohort.resolve import resolve
+from dicomanon.cohort.sealing import seal_conf
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.errors import Fatal
+
+
+@dataclass(frozen=True)
+class Site:
+    release_dir: Path
+    default_issuer: str = "HOME"
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Site
+    keyring: Keyring
+    crosswalk: Crosswalk
+
+
+@pytest.fixture
+def services(clinic: Crosswalk, keyring: Keyring, tmp_path: Path) -> Services:
+    return Services(Site(tmp_path / "releases"), keyring, clinic)
+
+
+def found(crosswalk: Crosswalk, issuer: str = "HOME", **criteria: Any) -> set[str]:
+    resolution = resolve(crosswalk, CohortCriteria.read({"project": "P", **criteria}), issuer)
+    return {study.facts.accession_number for study in resolution.studies}
+
+
+def request(services: Services, run_id: str = "manual__1", **conf: Any) -> CohortRequest:
+    sealed = seal_conf(services.keyring.request_public_key, COHORT_DAG_ID, {"project": "P", **conf})
+    return CohortRequest(COHORT_DAG_ID, run_id, "researcher", sealed)
+
+
+def test_each_criterion_selects(clinic: Crosswalk) -> None:
+    assert found(clinic, patient_ids=["A1"]) == {"ACC-1", "ACC-2"}
+    assert found(clinic, patient_ids=["A1^^^AWAY"]) == {"ACC-6"}
+    assert found(clinic, issuer="", patient_ids=["A1"]) == {"ACC-1", "ACC-2", "ACC-6"}
+    assert found(clinic, accession_numbers=["ACC-3", "ACC-9"]) == {"ACC-3"}
+    assert found(clinic, study_date_from="2020-01-15", study_date_to="2020-02-20") == {"ACC-1", "ACC-3", "ACC-6"}
+    assert found(clinic, study_date_from="2020-02-20") == {"ACC-2", "ACC-3"}
+    assert found(clinic, study_date_to="2019-12-31") == {"ACC-5"}
+    assert found(clinic, description_words=["thorax", "CT"]) == {"ACC-1", "ACC-3"}
+    assert found(clinic, description_words=["lung"]) == {"ACC-3"}
+
+
+def test_criteria_together_narrow(clinic: Crosswalk) -> None:
+    assert found(clinic, patient_ids=["A1", "B2"], study_date_from="2020-02-01") == {"ACC-2", "ACC-3"}
+    assert found(clinic, patient_ids=["A1"], accession_numbers=["ACC-2", "ACC-3"]) == {"ACC-2"}
+
+
+@pytest.mark.parametrize("issuer", ["HOME", ""])
+def test_unmatched_identifiers_are_positions(clinic: Crosswalk, issuer: str) -> None:
+    asked = CohortCriteria.read({
+        "project": "P", "patient_ids": ["A1", "nobody", "B2", "B2", "nobody", "C3^^^AWAY"],
+        "accession_numbers": ["ACC-1", "none", "ACC-3"],
+    })  # fmt: skip
+    resolution = resolve(clinic, asked, issuer)
+    assert resolution.unmatched_patient_ids == (2, 5, 6)
+    assert resolution.unmatched_accession_numbers == (2,)
+    known = CohortCriteria.read({"project": "P", "patient_ids": ["A1", "B2"]})
+    assert resolve(clinic, known, issuer).unmatched_patient_ids == ()
+    unknown = CohortCriteria.read({"project": "P", "patient_ids": ["x", "y"]})
+    assert resolve(clinic, unknown, issuer).unmatched_patient_ids == (1, 2)
+
+
+def test_release_holds_stored_instances_of_the_cohort_alone(services: Services) -> None:
+    counts = extract(services, request(services, patient_ids=["A1", "C3", "D4"], modality=["CT"]))
+    assert {name: counts[name] for name in ("patients", "studies", "series", "instances", "release")} == {
+        "patients": 2, "studies": 2, "series": 2, "instances": 3, "release": 1}  # fmt: skip
+    folder = services.settings.release_dir / "P" / "0001"
+    manifest = pd.read_parquet(folder / "manifest.parquet")
+    assert set(manifest["Modality"]) == {"CT"}
+    assert list(manifest["bytes"]) == [500] * 3
+    trace = services.crosswalk.lineage.trace(manifest["SOPInstanceUID"][0])
+    assert trace is not None
+    assert manifest["output_digest"][0] in trace.to_json()
+    assert str(json.loads((folder / "release.json").read_text())["release"]) in trace.to_json()
+
+
+def test_release_tells_no_source_value(services: Services, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    extract(services, request(services, patient_ids=["A1", "MRN-CANARY"], description_words=["Thorax"]))
+    written = b"".join(path.read_bytes() for path in services.settings.release_dir.rglob("*") if path.is_file())
+    for value in ("A1", "MRN-CANARY", "ACC-1", "20200115", "2020-01-15", "Thorax", "Doe"):
+        assert value.encode() not in written.replace(b"DA1", b"")
+        assert value not in caplog.text
+    assert "patient_ids without a study, by their place in the list: 2" in caplog.text
+
+
+def test_release_says_what_it_is(services: Services) -> None:
+    extract(services, request(services, patient_ids=["A1", "nobody"], group_by="patient"))
+    release = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())
+    assert (release["project"], release["number"], release["run_id"]) == ("P", 1, "manual__1")
+    assert (release["patients"], release["studies"], release["instances"]) == (1, 2, 6)
+    assert release["unmatched_patient_ids"] == [2]
+    assert release["criteria"]["patient_ids"] == 2
+    assert release["profile_versions"] == ["research@000000000000"]
+    assert set(release["files"]) == {"manifest.parquet", "manifest.csv", "studies.csv", "patients.csv"}
+    asked = CohortCriteria.read({"project": "P", "patient_ids": ["nobody", "A1"]})
+    assert release["criteria_digest"] == services.keyring.index("cohort.criteria", asked.canonical()).hex()
+
+
+def test_same_run_tried_again_makes_no_second_release(services: Services) -> None:
+    asked = request(services, patient_ids=["A1"])
+    first = extract(services, asked)
+    before = {path: path.stat().st_mtime_ns for path in services.settings.release_dir.rglob("*")}
+    assert extract(services, asked) == first
+    assert {path: path.stat().st_mtime_ns for path in services.settings.release_dir.rglob("*")} == before
+    assert extract(services, request(services, "manual__2", patient_ids=["A1"]))["release"] == 2
+
+
+def test_try_that_died_before_writing_is_finished_by_the_next(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request(services, patient_ids=["A1"])
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("dicomanon.cohort.extract.write_manifest", die)
+        extract(services, asked)
+    assert extract(services, asked)["release"] == 1
+    assert (services.settings.release_dir / "P" / "0001" / "release.json").is_file()
+
+
+def test_nothing_found_is_no_release(services: Services) -> None:
+    counts = extract(services, request(services, patient_ids=["D4", "nobody"]))
+    assert (counts["instances"], counts["release"], counts["unmatched_patient_ids"]) == (0, 0, 1)
+    assert not services.settings.release_dir.exists()
+
+
+def test_request_is_checked_without_being_carried_out(services: Services) -> None:
+    counts = check_request(services, request(services, patient_ids=["A1", "B2"]))
+    assert counts["patient_ids"] == 2
+    with pytest.raises(Fatal, match="study_date_from: write a date"):
+        check_request(services, request(services, study_date_from="tomorrow"))
+    with pytest.raises(Fatal, match="unsealed"):
+        check_request(services, CohortRequest(COHORT_DAG_ID, "r", "x", {"project": "P", "patient_ids": ["A1"]}))
+    assert not services.settings.release_dir.exists()
+
+
+def test_folder_that_cannot_be_written_is_said_without_a_path(services: Services) -> None:
+    services.settings.release_dir.write_text("in the way")
+    with pytest.raises(Fatal, match="could not be written") as caught:
+        extract(services, request(services, patient_ids=["A1"]))
+    assert str(services.settings.release_dir) not in str(caught.value)

@@ -1,0 +1,103 @@
+"""The manifest of the same cohort is the same bytes, and loads straight into pandas."""
+
+import csv
+import hashlib
+import json
+import random
+from pathlib import Path
+from uuid import UUID
+
+import pandas as pd
+import pyarrow.parquet
+import pytest
+
+from dicomanon.cohort.manifest import SCHEMA, by_patient, by_study, counts, manifest_table, write_manifest
+from dicomanon.crosswalk.rows import CohortInstance
+from dicomanon.values import Pseudonym, ResearchUid
+
+
+def instances() -> list[CohortInstance]:
+    made = []
+    for number in range(24):
+        patient, study, series = number // 12, number // 6, number // 3
+        made.append(
+            CohortInstance(
+                instance_id=number,
+                study_id=UUID(int=study),
+                pseudonym=Pseudonym(f"D{patient}"),
+                research_study_uid=ResearchUid(f"2.25.1{study}"),
+                research_series_uid=ResearchUid(f"2.25.2{series}"),
+                research_sop_uid=ResearchUid(f"2.25.3{number}"),
+                modality="MR" if series % 2 else "CT",
+                sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+                output_digest=hashlib.sha256(bytes([number])).digest(),
+                output_bytes=100 + number,
+                profile_version="research@000000000000",
+            )
+        )
+    return made
+
+
+def written(folder: Path, rows: list[CohortInstance], group_by: str = "patient") -> dict[str, bytes]:
+    folder.mkdir()
+    write_manifest(folder, manifest_table(rows), group_by=group_by, facts={"number": 1})  # type: ignore[arg-type]
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_order_of_rows_does_not_matter(tmp_path: Path) -> None:
+    shuffled = instances()
+    random.Random(3).shuffle(shuffled)
+    assert written(tmp_path / "a", instances()) == written(tmp_path / "b", shuffled)
+
+
+def test_parquet_and_csv_say_the_same(tmp_path: Path) -> None:
+    written(tmp_path / "r", instances())
+    columns = pyarrow.parquet.read_table(tmp_path / "r" / "manifest.parquet")
+    assert columns.schema.names == SCHEMA.names
+    from_csv = pd.read_csv(tmp_path / "r" / "manifest.csv", dtype=dict.fromkeys(SCHEMA.names[:-1], str))
+    assert from_csv.to_dict("records") == columns.to_pylist()
+    keys = [tuple(row[name] for name in SCHEMA.names[:4]) for row in columns.to_pylist()]
+    assert keys == sorted(keys)
+
+
+def test_tables_beside_the_manifest_add_up(tmp_path: Path) -> None:
+    table = manifest_table(instances())
+    assert counts(table).instances == 24
+    studies = by_study(table).to_pylist()
+    assert [row["studies"] for row in by_patient(table).to_pylist()] == [2, 2]
+    assert [(row["series"], row["instances"], row["modalities"]) for row in studies] == [(2, 6, "CT\\MR")] * 4
+    assert sum(row["bytes"] for row in studies) == counts(table).bytes
+    files = written(tmp_path / "r", instances())
+    assert len(list(csv.DictReader(files["patients.csv"].decode().splitlines()))) == 2
+    assert len(list(csv.DictReader(files["studies.csv"].decode().splitlines()))) == 4
+
+
+def test_release_names_every_file_by_its_digest(tmp_path: Path) -> None:
+    files = written(tmp_path / "r", instances(), group_by="study")
+    release = json.loads(files.pop("release.json"))
+    assert set(files) == {"manifest.parquet", "manifest.csv", "studies.csv"}
+    assert {name: facts["sha256"] for name, facts in release["files"].items()} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }
+    assert (release["patients"], release["studies"], release["series"], release["modalities"]) == (
+        2,
+        4,
+        8,
+        ["CT", "MR"],
+    )
+
+
+def test_files_are_read_only(tmp_path: Path) -> None:
+    written(tmp_path / "r", instances())
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "r").iterdir()} == {0o440}
+
+
+def test_empty_cohort_has_an_empty_manifest() -> None:
+    assert counts(manifest_table([])).instances == 0
+    assert by_study(manifest_table([])).num_rows == 0
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_many_batches_are_one_table(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicomanon.cohort.manifest._ROWS_AT_ONCE", size)
+    assert manifest_table(instances()).num_rows == 24
