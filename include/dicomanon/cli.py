@@ -1,0 +1,266 @@
+"""The ``dicomanon`` command: what people type, each verb a few lines over the package.
+
+Exit codes: 0 done; 1 done, but something is held, failed or unbalanced; 2 the command line is wrong; 3 nothing was
+done, the message says what to set right; 4 a server did not answer, try again.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from dicomanon import __version__
+from dicomanon.errors import DicomanonError, Retriable
+
+DONE, PARTLY, FATAL, TRY_AGAIN = 0, 1, 3, 4
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 done, but something is held, failed or unbalanced; 2 the command line is wrong; "
+    "3 nothing was done, the message says what to set right; 4 a server did not answer, try again."
+)
+
+app = typer.Typer(
+    help="Traceable de-identification of medical images, from the clinical PACS to the research PACS.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+stack_app = typer.Typer(
+    help="The local stack: every server on this machine, in one private folder.", no_args_is_help=True
+)
+crosswalk_app = typer.Typer(help="The crosswalk itself; for admins, and audited.", no_args_is_help=True)
+app.add_typer(stack_app, name="stack")
+app.add_typer(crosswalk_app, name="crosswalk")
+
+NARROWEST = 150
+"""Columns that a table gets where nobody's window limits it: a research UID takes 44 of them."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else NARROWEST)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else NARROWEST)
+
+
+def main() -> NoReturn:
+    """Run the command; errors of ours become one line and an exit code, others keep their text to themselves."""
+    from dicomanon.pipeline.task import no_values_escape
+
+    os.umask(0o077)
+    try:
+        with no_values_escape():
+            app()
+    except DicomanonError as error:
+        from dicomanon.local_stack.stack import advice
+
+        # No markup and no wrapping: a message is one line, whatever brackets a path in it has.
+        err.print(f"error: {error}{advice(error)}", style="red", markup=False, soft_wrap=True)
+        sys.exit(TRY_AGAIN if isinstance(error, Retriable) else FATAL)
+    sys.exit(DONE)
+
+
+def _version(value: bool) -> None:
+    if value:
+        out.print(f"dicomanon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    from dicomanon.local_stack.stack import use_local_stack
+
+    use_local_stack()
+
+
+@stack_app.command("up")
+def stack_up() -> None:
+    """Start every server and wait until all answer."""
+    from dicomanon.local_stack import demo, stack
+
+    demo.show_access(out, stack.up(_say))
+
+
+@stack_app.command("down")
+def stack_down() -> None:
+    """Stop every server; all data stays."""
+    from dicomanon.local_stack import stack
+
+    stack.down(_say)
+
+
+@stack_app.command("clean")
+def stack_clean() -> None:
+    """Stop every server and delete all data, the keys included: pseudonyms cannot be traced afterwards."""
+    from dicomanon.local_stack import stack
+
+    stack.clean(_say)
+
+
+@app.command("demo")
+def demo_command() -> None:
+    """Start the stack, load synthetic studies with planted PHI, run the pipeline, show what came of each study."""
+    from dicomanon.local_stack import demo
+
+    balanced = demo.run(out)
+    raise typer.Exit(DONE if balanced else PARTLY)
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Show what the ledger knows: studies, and instances by state; and whether the servers answer."""
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.pipeline.overview import overview
+
+    require_site()
+    report = overview()
+    if as_json:
+        out.print_json(json.dumps(report))
+        return
+    width = max(map(len, report))
+    for name, value in report.items():
+        out.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def load(
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder with DICOM files, at any depth.")
+    ],
+) -> None:
+    """Send the DICOM files of a folder to the clinical PACS, as a modality would."""
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.pipeline.load import load_folder
+
+    require_site()
+    counts = load_folder(folder)
+    out.print(", ".join(f"{value} {name}" for name, value in counts.items()))
+    raise typer.Exit(PARTLY if counts["refused"] or counts["unreadable"] else DONE)
+
+
+@app.command()
+def trigger(
+    dag: Annotated[str, typer.Argument(help="Such as ingest_studies.")],
+    conf: Annotated[str, typer.Option(help="Parameters as a JSON object.")] = "{}",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the run to its end; exit code 1 when it is red.")
+    ] = False,
+    login: Annotated[str, typer.Option(help="Which of the stack's Airflow logins to use.")] = "engineer",
+) -> None:
+    """Start a DAG run through Airflow's REST API."""
+    from dicomanon.local_stack import airflow, demo
+    from dicomanon.local_stack.config import StackConfig
+    from dicomanon.local_stack.dag_runs import DagRuns
+
+    try:
+        parameters = json.loads(conf)
+    except json.JSONDecodeError as error:
+        raise typer.BadParameter(f"not JSON (at character {error.pos})", param_hint="--conf") from None
+    if not isinstance(parameters, dict):
+        raise typer.BadParameter('a JSON object is needed, such as {"quiet_minutes": 0}', param_hint="--conf")
+    config = StackConfig.load()
+    with airflow.client(config, login) as api:
+        runs = DagRuns(api)
+        run_id = runs.trigger(dag, parameters)
+        out.print(f"{dag} {run_id}")
+        if wait:
+            state = demo.follow(err, runs, dag, run_id)
+            out.print(state)
+            raise typer.Exit(DONE if state == "success" else PARTLY)
+
+
+@app.command()
+def trace(
+    identifier: Annotated[str, typer.Argument(help="Research SOP, series or study UID, or a pseudonym.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Tell where a research object came from and where it went; research identifiers only."""
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.pipeline.outline import outline
+    from dicomanon.pipeline.runtime import open_runtime
+
+    require_site()
+    with open_runtime() as runtime:
+        found = runtime.crosswalk.lineage.trace(identifier)
+    if found is None:
+        err.print("nothing in the crosswalk has this research identifier", style="red")
+        raise typer.Exit(PARTLY)
+    if as_json:
+        out.print_json(found.to_json())
+    else:
+        for line in outline(found):
+            out.print(line, markup=False, soft_wrap=True)
+
+
+@app.command()
+def deidentify(
+    source: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder with DICOM files, at any depth.")
+    ],
+    destination: Annotated[Path, typer.Argument(file_okay=False, help="New or empty folder for the results.")],
+    profile: Annotated[str, typer.Option(help="Name of a shipped profile, or a profile file.")] = "research",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at work.")] = os.cpu_count() or 1,
+    uid_map: Annotated[
+        Path | None, typer.Option(help="Write id_old,id_new of every UID here. PHI: keep it safe.")
+    ] = None,
+    patient_map: Annotated[Path | None, typer.Option(help="Write id_old,id_new of every patient here. PHI.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write what became of each file here, as JSON.")] = None,
+) -> None:
+    """De-identify a folder with the same engine, checks and pseudonyms as the pipeline."""
+    from dicomanon.local_stack.stack import local_crosswalk
+    from dicomanon.pipeline.folder import deidentify_folder
+
+    with local_crosswalk():
+        counts = deidentify_folder(
+            source, destination, profile=profile, jobs=jobs, uid_map=uid_map, patient_map=patient_map, report=report
+        )
+    out.print(", ".join(f"{value} {name}" for name, value in counts.items()))
+    if counts["written"] < counts["files"] and report is None:
+        err.print("to see which file was held and why, run it again with --report FILE and a new destination")
+    raise typer.Exit(DONE if counts["written"] == counts["files"] else PARTLY)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the crosswalk's schema up to date; safe to run again, and by two processes at once."""
+    from dicomanon.crosswalk.database import Crosswalk
+    from dicomanon.crosswalk.keyring import Keyring
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.settings import CrosswalkSettings
+
+    require_site()
+    settings = CrosswalkSettings.load()
+    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), Keyring.load(settings.keyring_file)) as crosswalk:
+        crosswalk.migrate()
+    out.print("the crosswalk is up to date")
+
+
+@crosswalk_app.command("export")
+def crosswalk_export(
+    uid_map: Annotated[Path, typer.Option(help="Where to write id_old,id_new of every study, series and SOP UID.")],
+    patient_map: Annotated[Path, typer.Option(help="Where to write id_old,id_new of every patient.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    login: Annotated[str, typer.Option(help="Your Airflow login; it must have the role Admin.")] = "admin",
+) -> None:
+    """Write the whole crosswalk as two CSV files. Re-identifies everybody: admins only, audited."""
+    from dicomanon.local_stack import airflow
+    from dicomanon.local_stack.config import StackConfig
+    from dicomanon.pipeline.export import export_maps
+
+    airflow.require_admin(StackConfig.load(), login)
+    counts = export_maps(uid_map, patient_map, actor=login, reason=reason)
+    out.print(", ".join(f"{value} {name}" for name, value in counts.items()))
+
+
+def _say(what: str) -> None:
+    err.print(f"  {what}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Starts and stops the whole stack in the right order, and tells each process just what it needs to know."""
+
+import base64
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.errors import DicomanonError, Fatal, Retriable
+from dicomanon.local_stack import airflow, processes
+from dicomanon.local_stack.config import NO_STACK, StackConfig, state_folder
+from dicomanon.local_stack.orthanc import OrthancServer, start_orthanc
+from dicomanon.local_stack.postgres import PostgresServer, is_running, start_postgres
+
+Say = Callable[[str], None]
+
+MINIMUM_FREE_BYTES = 3 << 30
+
+
+def pipeline_environment(config: StackConfig) -> dict[str, str]:
+    """Return the settings of the pipeline's own tasks and of the command: with the keys, for these processes only."""
+    folder = state_folder()
+    return {
+        "DICOMANON_CROSSWALK_DSN": (
+            f"postgresql://crosswalk:{config.passwords.crosswalk_database}@127.0.0.1:{config.ports.postgres}/crosswalk"
+        ),
+        "DICOMANON_KEYRING_FILE": str(_keyring_file()),
+        "DICOMANON_CLINICAL__NAME": "clinical",
+        "DICOMANON_CLINICAL__URL": f"{config.clinical_url}/dicom-web",
+        "DICOMANON_CLINICAL__USERNAME": "pipeline",
+        "DICOMANON_CLINICAL__PASSWORD": config.passwords.clinical_pacs,
+        "DICOMANON_RESEARCH__NAME": "research",
+        "DICOMANON_RESEARCH__URL": f"{config.research_url}/dicom-web",
+        "DICOMANON_RESEARCH__USERNAME": "pipeline",
+        "DICOMANON_RESEARCH__PASSWORD": config.passwords.research_pacs,
+        "DICOMANON_STAGING_DIR": str(folder / "staging"),
+        "DICOMANON_DATA_DOCS_DIR": str(folder / "data-docs"),
+        "DICOMANON_RELEASE_DIR": str(folder / "releases"),
+    }
+
+
+def use_local_stack() -> None:
+    """Let a command work on the local stack where the environment names no other site."""
+    if "DICOMANON_CROSSWALK_DSN" not in os.environ and StackConfig.path().exists():
+        os.environ.update(pipeline_environment(StackConfig.load()))
+
+
+def require_site() -> None:
+    """Refuse a command where neither the environment nor a local stack says what to work on.
+
+    Raises
+    ------
+    Fatal
+        Saying how to get either.
+    """
+    if not any(name.startswith("DICOMANON_CROSSWALK_") for name in os.environ):
+        raise Fatal(NO_STACK)
+
+
+def advice(error: DicomanonError) -> str:
+    """Return what to add to an error that a local stack which is not running explains."""
+    if not isinstance(error, Retriable) or not StackConfig.path().exists():
+        return ""
+    if os.environ.get("DICOMANON_KEYRING_FILE") != str(_keyring_file()) or is_running(state_folder() / "postgres"):
+        return ""
+    return "; the local stack is not running: start it with `make demo` or `dicomanon stack up`"
+
+
+@contextmanager
+def local_crosswalk() -> Iterator[None]:
+    """Have a crosswalk for a command that needs nothing else: the site's, or the local one, started if it is not."""
+    if "DICOMANON_CROSSWALK_DSN" in os.environ and os.environ.get("DICOMANON_KEYRING_FILE") != str(_keyring_file()):
+        yield
+        return
+    config = _configured()
+    was_running = is_running(state_folder() / "postgres")
+    server = start_database(config)
+    os.environ.update(pipeline_environment(config))
+    try:
+        yield
+    finally:
+        if not was_running:
+            server.stop()
+
+
+def _keyring_file() -> Path:
+    return state_folder() / "keys" / "keyring.json"
+
+
+def door_environment(config: StackConfig, keyring: Keyring) -> dict[str, str]:
+    """Return what the api-server may know: the public key to seal with and where the Data Docs are; no secret."""
+    settings = pipeline_environment(config)
+    return {
+        "DICOMANON_REQUEST_PUBLIC_KEY": base64.b64encode(keyring.request_public_key).decode(),
+        "DICOMANON_DATA_DOCS_DIR": settings["DICOMANON_DATA_DOCS_DIR"],
+    }
+
+
+def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> StackConfig:
+    """Start everything that is not running and wait until it answers.
+
+    Raises
+    ------
+    Fatal
+        With one line that says what is missing or in the way.
+    """
+    config = _configured()
+    _require_disk_space()
+    say("PostgreSQL, clinical and research PACS")
+    with ThreadPoolExecutor() as pool:
+        pacs = pool.submit(start_pacs, config)
+        start_database(config)
+        pacs.result()
+    keyring = Keyring.load(_keyring_file())
+    say("Airflow: metadata database, roles, logins, pools")
+    airflow.prepare(config)
+    say("Airflow: api-server, scheduler, dag-processor, triggerer")
+    shared = dict(airflow_variables or {})
+    airflow.start(
+        config,
+        {
+            "scheduler": shared | pipeline_environment(config) | {"DICOMANON_WARM_START": "1"},
+            "api-server": shared | door_environment(config, keyring),
+            "dag-processor": shared,
+            "triggerer": shared,
+        },
+    )
+    airflow.wait_healthy(config)
+    airflow.require_plugins(config)
+    return config
+
+
+def start_database(config: StackConfig) -> PostgresServer:
+    """Start PostgreSQL with its two databases, and bring the crosswalk to the current schema."""
+    server = start_postgres(state_folder() / "postgres", config.ports.postgres)
+    server.create_database("airflow", "airflow", config.passwords.airflow_database)
+    server.create_database("crosswalk", "crosswalk", config.passwords.crosswalk_database)
+    keys = _keyring_file()
+    if not keys.exists():
+        keys.parent.mkdir(mode=0o700, exist_ok=True)
+        Keyring.generate(keys)
+    with Crosswalk(pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"], Keyring.load(keys)) as crosswalk:
+        crosswalk.migrate()
+    return server
+
+
+def start_pacs(config: StackConfig) -> tuple[OrthancServer, OrthancServer]:
+    """Start the clinical and the research PACS."""
+    ports, passwords = config.ports, config.passwords
+    return (
+        start_orthanc(
+            state_folder() / "pacs" / "clinical", "clinical", ports.clinical_pacs, ports.clinical_dimse, "pipeline",
+            passwords.clinical_pacs,
+        ),
+        start_orthanc(
+            state_folder() / "pacs" / "research", "research", ports.research_pacs, ports.research_dimse, "pipeline",
+            passwords.research_pacs,
+        ),
+    )  # fmt: skip
+
+
+def down(say: Say) -> None:
+    """Stop everything; all data stays."""
+    if not StackConfig.path().exists():
+        say("no stack here")
+        return
+    config = StackConfig.load()
+    say("Airflow")
+    airflow.stop()
+    say("clinical and research PACS")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: processes.stop(state_folder() / "pacs" / name, "orthanc"), ("clinical", "research")))
+    say("PostgreSQL")
+    PostgresServer(state_folder() / "postgres", config.ports.postgres, "").stop()
+
+
+def clean(say: Say) -> None:
+    """Stop everything and forget it: databases, keys, staging, logs. The pseudonyms are lost with the keys."""
+    down(say)
+    if state_folder().exists():
+        shutil.rmtree(state_folder())
+        say("the state folder is gone")
+
+
+def _configured() -> StackConfig:
+    """Return the stack's configuration, on the ports that the environment asks for now."""
+    config = StackConfig.load_or_create()
+    moved = config.on_chosen_ports()
+    if moved.ports == config.ports:
+        return config
+    if is_running(state_folder() / "postgres") or airflow.is_running():
+        raise Fatal("the local stack runs on other ports than the DICOMANON_…_PORT variables say: `make down` first")
+    moved.save()
+    return moved
+
+
+def _require_disk_space() -> None:
+    free = shutil.disk_usage(state_folder()).free
+    if free < MINIMUM_FREE_BYTES:
+        raise Fatal(
+            f"only {free >> 20} MB free where {state_folder()} is, {MINIMUM_FREE_BYTES >> 20} MB are needed: "
+            "free some, or set DICOMANON_STATE_DIR to a folder on another disk"
+        )

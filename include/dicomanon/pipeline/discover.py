@@ -1,0 +1,76 @@
+"""Finds what the clinical PACS has and the ledger does not: new studies, and studies that have grown."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+
+from dicomanon.crosswalk.rows import DueStudy
+from dicomanon.errors import DicomanonError, Held
+from dicomanon.identity import StudySighting
+from dicomanon.pipeline.runtime import Runtime
+
+Counts = dict[str, int]
+
+OBSERVED_AT_ONCE = 1000
+
+
+def discover(
+    runtime: Runtime, start: date | None = None, end: date | None = None, quiet_minutes: int | None = None
+) -> Counts:
+    """Enter every study of the window into the ledger, and every instance of those that are new or grown and quiet.
+
+    Parameters
+    ----------
+    start, end
+        Study Date window, inclusive; ``None`` leaves that side open. Without any bound the site's ``discover_days``
+        look back that far; where that is 0, everything is listed, studies without a date too.
+    quiet_minutes
+        How long a study's instance count must have stood still; the site's setting where ``None``.
+    """
+    ledger = runtime.crosswalk.ledger
+    quiet = timedelta(minutes=runtime.settings.quiet_minutes if quiet_minutes is None else quiet_minutes)
+    counts = {"studies": 0, "new": 0, "grown": 0, "shrunk": 0, "enrolled_studies": 0, "enrolled_instances": 0}
+    counts["not_listed"] = 0
+    if start is None and end is None and runtime.settings.discover_days:
+        start = datetime.now(UTC).date() - timedelta(days=runtime.settings.discover_days)
+    # Studies without a date can only be found by listing the whole archive, which a bounded query is there to avoid.
+    undated = start is None and end is None
+    for chunk in _chunks(runtime.clinical.find_studies(start, end, include_undated=undated)):
+        seen = ledger.observe(chunk, datetime.now(UTC))
+        counts["studies"] += len(chunk)
+        counts["new"] += seen.new
+        counts["grown"] += seen.grown
+        counts["shrunk"] += seen.shrunk
+
+    def enroll(study: DueStudy) -> int | None:
+        try:
+            sightings = runtime.clinical.list_instances(study.study_uid.reveal())
+        except Held:
+            # Its UID cannot be asked for. The study stays due, and the ledger unbalanced; the others go on.
+            return None
+        return ledger.enroll(study.study_id, sightings, datetime.now(UTC)).new
+
+    due = ledger.due(quiet, datetime.now(UTC))
+    with ThreadPoolExecutor(runtime.settings.clinical.threads) as pool:
+        for new_instances in pool.map(enroll, due):
+            if new_instances is None:
+                counts["not_listed"] += 1
+            else:
+                counts["enrolled_studies"] += 1
+                counts["enrolled_instances"] += new_instances
+    return counts
+
+
+def _chunks(sightings: Iterator[StudySighting]) -> Iterator[list[StudySighting]]:
+    """Yield the sightings in chunks; what was found before an error is yielded before the error is raised."""
+    chunk: list[StudySighting] = []
+    try:
+        for sighting in sightings:
+            chunk.append(sighting)
+            if len(chunk) == OBSERVED_AT_ONCE:
+                yield chunk
+                chunk = []
+    except DicomanonError:
+        yield chunk
+        raise
+    yield chunk

@@ -1,0 +1,207 @@
+"""De-identifies a folder of files with the pipeline's engine, checks and pseudonyms, without any PACS."""
+
+import getpass
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.deidentify import UidMapper
+from dicomanon.errors import Fatal, Held
+from dicomanon.pipeline.anonymize import Anonymizer
+from dicomanon.pipeline.export import write_map
+from dicomanon.profile import compile_profile, load_profile
+from dicomanon.reasons import HoldReason
+from dicomanon.settings import CrosswalkSettings
+from dicomanon.validate.allowed import AllowedAttributes
+from dicomanon.validate.examine import Expected, examine
+from dicomanon.validate.search import KnownValueSearch
+from dicomanon.values import Phi
+
+Counts = dict[str, int]
+
+FILES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of one file; the identifiers of the source are PHI and stay out of ``repr``."""
+
+    state: str
+    reason: str = ""
+    detail: str = ""
+    findings: dict[str, int] = field(default_factory=dict)
+    written: str = ""
+    uids: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    patient: tuple[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """What a process of the pool works with."""
+
+    anonymizer: Anonymizer
+    allowed: AllowedAttributes
+    destination: Path
+
+
+def deidentify_folder(
+    source: Path,
+    destination: Path,
+    *,
+    profile: str,
+    jobs: int,
+    uid_map: Path | None = None,
+    patient_map: Path | None = None,
+    report: Path | None = None,
+) -> Counts:
+    """De-identify every file below ``source`` into ``destination``, named by research UIDs.
+
+    Each object is validated on its own before it is written; what fails is held and reported, not written. Pseudonyms,
+    date shifts and UIDs are those of the crosswalk, so that a patient is the same one here and in the research PACS.
+
+    Raises
+    ------
+    Fatal
+        The destination is not empty or lies in the source, the profile is not valid, or a file cannot be written.
+    """
+    _require_fresh(source, destination)
+    load_profile(profile)
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    destination.mkdir(parents=True, exist_ok=True, mode=0o700)
+    results: dict[Path, FileResult] = {}
+    chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
+    work = partial(_deidentify_files, profile, destination.resolve())
+    with ProcessPoolExecutor(jobs) as pool:
+        for chunk, done in zip(chunks, pool.map(work, chunks), strict=True):
+            results.update(zip(chunk, done, strict=True))
+    _audit(len(results), maps=bool(uid_map or patient_map))
+    if uid_map is not None:
+        write_map(uid_map, _distinct(pair for result in results.values() for pair in result.uids))
+    if patient_map is not None:
+        write_map(patient_map, _distinct(result.patient for result in results.values() if result.patient))
+    if report is not None:
+        _write_report(report, {str(path.relative_to(source)): result for path, result in results.items()})
+    states = Counter(result.state for result in results.values())
+    return {"files": len(files), "written": states["written"], "held": states["held"], "filtered": states["filtered"]}
+
+
+def _require_fresh(source: Path, destination: Path) -> None:
+    if destination.resolve().is_relative_to(source.resolve()):
+        raise Fatal("the destination lies inside the source: name a folder elsewhere")
+    if destination.exists() and any(destination.iterdir()):
+        raise Fatal("the destination is not empty: name a new folder, so that no older file is taken for a result")
+
+
+@cache
+def _worker(profile: str, destination: Path) -> _Worker:
+    """Open what this process works with, once; it is closed with the process."""
+    os.umask(0o077)
+    settings = CrosswalkSettings.load()
+    keyring = Keyring.load(settings.keyring_file)
+    crosswalk = Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1)
+    crosswalk.__enter__()
+    compiled = compile_profile(load_profile(profile))
+    return _Worker(
+        anonymizer=Anonymizer(compiled, UidMapper(keyring.uid_key), crosswalk.patients, settings.default_issuer),
+        allowed=AllowedAttributes.for_options(frozenset(compiled.profile.options)),
+        destination=destination,
+    )
+
+
+def _deidentify_files(profile: str, destination: Path, paths: Sequence[Path]) -> list[FileResult]:
+    worker = _worker(profile, destination)
+    return [_deidentify_file(worker, path) for path in paths]
+
+
+def _deidentify_file(worker: _Worker, path: Path) -> FileResult:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return FileResult("held", HoldReason.UNREADABLE, f"the file cannot be read ({error.strerror})")
+    try:
+        source = worker.anonymizer.read(raw)
+    except Held as held:
+        return FileResult("held", held.reason, held.detail)
+    done = worker.anonymizer.anonymize(0, raw, source)
+    outcome = done.outcome
+    if done.data is None:
+        return FileResult(outcome.state, outcome.reason, outcome.detail)
+    expected = Expected(
+        pseudonym=done.pseudonym,
+        study_uid=outcome.research_study_uid,
+        series_uid=outcome.research_series_uid,
+        sop_uid=outcome.research_sop_uid,
+        sop_class_uid=outcome.sop_class_uid,
+        output_digest=outcome.output_digest,
+        profile_version=outcome.profile_version,
+    )
+    findings = examine(done.data, expected, KnownValueSearch(done.known_values), worker.allowed)
+    if not findings.passed:
+        reason = findings.reason or HoldReason.NONCONFORMANT
+        return FileResult("held", reason, findings=dict(findings.counts))
+    folders = (done.pseudonym, outcome.research_study_uid, outcome.research_series_uid)
+    name = Path(*folders, f"{outcome.research_sop_uid}.dcm")
+    if not _write_new(worker.destination / name, done.data):
+        return FileResult("held", HoldReason.UID_REUSED, "another file of the folder has the same SOP Instance UID")
+    return FileResult(
+        "written",
+        findings=dict(findings.counts),
+        written=str(name),
+        uids=(
+            (source.study_uid, outcome.research_study_uid),
+            (source.series_uid, outcome.research_series_uid),
+            (source.sop_uid, outcome.research_sop_uid),
+        ),
+        patient=(source.identity.patient_id, done.pseudonym),
+    )
+
+
+def _write_new(path: Path, data: bytes) -> bool:
+    """Write a file that is not there yet; tell whether the one that is has the same content."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        incoming = path.with_name(f".{path.name}.{os.getpid()}")
+        incoming.write_bytes(data)
+        try:
+            os.link(incoming, path)  # unlike a rename, it never replaces
+        except FileExistsError:
+            return hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(data).digest()
+        finally:
+            incoming.unlink()
+    except OSError as error:
+        raise Fatal(f"the destination cannot be written ({error.strerror})") from None
+    return True
+
+
+def _distinct(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[Phi[str], str]]:
+    for old, new in dict.fromkeys(pairs):
+        yield Phi(old), new
+
+
+def _audit(files: int, *, maps: bool) -> None:
+    settings = CrosswalkSettings.load()
+    keyring = Keyring.load(settings.keyring_file)
+    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
+        reason = "maps of old and new identifiers were written" if maps else "no map was written"
+        crosswalk.releases.record_access(getpass.getuser(), "folder.deidentify", reason, files)
+
+
+def _write_report(path: Path, results: dict[str, FileResult]) -> None:
+    """Write what became of each file, by the name that it has in the source: the report stays with the source."""
+    shown = {
+        name: {"state": r.state, "reason": r.reason, "detail": r.detail, "findings": r.findings, "written": r.written}
+        for name, r in results.items()
+    }
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(shown, file, indent=1)
+    except OSError as error:
+        raise Fatal(f"the report cannot be written ({error.strerror})") from None

@@ -1,0 +1,96 @@
+"""Cuts what is not settled yet into batches that a mapped task can carry."""
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from uuid import UUID
+
+from dicomanon.crosswalk.rows import PlannedInstance
+from dicomanon.pipeline.runtime import Runtime
+from dicomanon.values import BatchId
+
+MOST_BATCHES = 1000
+"""Airflow refuses more than 1,024 mapped instances of a task; what is left over waits for the next run."""
+
+SMALLEST_SHARE = 100
+"""Instances below which a batch is not split for the sake of work at once: a task has a price of its own."""
+
+USUAL_MEGABYTES = 1
+
+Batch = list[PlannedInstance]
+
+
+def plan_batches(runtime: Runtime, run_id: UUID) -> list[BatchId]:
+    """Assign every unsettled instance to a batch of this run; calling it again returns the same batches."""
+    ledger, settings = runtime.crosswalk.ledger, runtime.settings
+    opened = [batch.id for batch in ledger.batches(run_id)]
+    # A try that was killed half-way left some batches; what they hold is not handed out again.
+    rest = cut(
+        ledger.unplanned(run_id),
+        instances=settings.batch_instances,
+        megabytes=settings.batch_megabytes,
+        at_once=settings.batches_at_once,
+    )
+    for number, members in enumerate(rest[: MOST_BATCHES - len(opened)], start=len(opened) + 1):
+        opened.append(ledger.open_batch(run_id, number, [member.instance_id for member in members]))
+    return opened
+
+
+def cut(planned: list[PlannedInstance], *, instances: int, megabytes: int, at_once: int) -> list[Batch]:
+    """Cut ``planned``, which comes study by study, into batches.
+
+    Parameters
+    ----------
+    instances, megabytes
+        What a batch may hold at most; a study stays whole where it fits, a larger one spans several. Megabytes are
+        those usual for the SOP class, since QIDO-RS does not tell sizes; one larger instance makes a batch.
+    at_once
+        How many batches are worked on at once: smaller ones than allowed are made to keep them all busy.
+    """
+    share = min(instances, max(SMALLEST_SHARE, -(-len(planned) // at_once)))
+    batches: list[Batch] = []
+    current: Batch = []
+    for study in _by_study(planned):
+        for part in _parts(study, instances, megabytes):
+            together = len(current) + len(part)
+            if current and (together > share or _megabytes(current) + _megabytes(part) > megabytes):
+                batches.append(current)
+                current = []
+            current = current + part
+    return [*batches, current] if current else batches
+
+
+def _parts(study: Batch, instances: int, megabytes: int) -> Iterator[Batch]:
+    part: Batch = []
+    size = 0
+    for instance in study:
+        weight = _weight(instance)
+        if part and (len(part) == instances or size + weight > megabytes):
+            yield part
+            part, size = [], 0
+        part.append(instance)
+        size += weight
+    yield part
+
+
+def _by_study(planned: list[PlannedInstance]) -> list[Batch]:
+    studies: dict[UUID, Batch] = {}
+    for instance in planned:
+        studies.setdefault(instance.study_id, []).append(instance)
+    return list(studies.values())
+
+
+def _megabytes(batch: Batch) -> int:
+    return sum(map(_weight, batch))
+
+
+def _weight(instance: PlannedInstance) -> int:
+    return typical_megabytes().get(instance.sop_class_uid, USUAL_MEGABYTES)
+
+
+@cache
+def typical_megabytes() -> dict[str, int]:
+    """Return the usual size of an instance by SOP Class UID, for the classes whose instances are large."""
+    text = resources.files(__package__).joinpath("typical_megabytes.csv").read_text()
+    return {row["sop_class_uid"]: int(row["megabytes"]) for row in csv.DictReader(text.splitlines())}

@@ -1,0 +1,192 @@
+"""Streams a batch out of the clinical PACS, de-identifies it in memory and stages what may go on."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from dicomanon.crosswalk.rows import BatchSource
+from dicomanon.deidentify import UidMapper
+from dicomanon.errors import Fatal, Held
+from dicomanon.pacs.query import ClinicalPacs
+from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
+from dicomanon.pipeline.runtime import Runtime
+from dicomanon.pipeline.staging import Staging
+from dicomanon.profile import compile_profile, load_profile
+from dicomanon.reasons import HoldReason
+from dicomanon.values import BatchId, ResearchUid
+
+Counts = dict[str, int]
+
+ROWS_AT_ONCE = 64
+"""Crosswalk rows committed together; as many objects wait, written but not published."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One WADO-RS request: a whole study, a whole series, or one instance; whichever asks for nothing we have."""
+
+    study_uid: str
+    series_uid: str = ""
+    sop_uid: str = ""
+
+    def stream(self, pacs: ClinicalPacs) -> Iterator[bytes]:
+        """Yield the Part 10 objects that the request delivers; none of what the PACS does not have any more."""
+        try:
+            if self.sop_uid:
+                yield from pacs.retrieve_instance(self.study_uid, self.series_uid, self.sop_uid)
+            elif self.series_uid:
+                yield from pacs.retrieve_series(self.study_uid, self.series_uid)
+            else:
+                yield from pacs.retrieve_study(self.study_uid)
+        except Held:
+            return
+
+
+def pull_and_anonymize(runtime: Runtime, batch_id: BatchId) -> Counts:
+    """Bring every unsettled instance of the batch to ``deidentified``, ``held`` or ``filtered``.
+
+    Mapping rows are committed before an object gets the name under which the next step finds it. Running it again
+    does only what is missing.
+
+    Raises
+    ------
+    Retriable
+        The clinical PACS or the crosswalk failed; what was done until then stays done.
+    """
+    profile = compile_profile(load_profile(runtime.settings.profile))
+    anonymizer = Anonymizer(
+        profile=profile,
+        uids=UidMapper(runtime.keyring.uid_key),
+        patients=runtime.crosswalk.patients,
+        default_issuer=runtime.settings.default_issuer,
+    )
+    staging = Staging(runtime.settings.staging_dir, batch_id)
+    todo = [source for source in runtime.crosswalk.ledger.batch_sources(batch_id) if _is_missing(source, staging)]
+    desk = _Desk(runtime, batch_id, staging)
+    wanted = {one_instance(row): row for row in todo}
+
+    def fetch(request: Request) -> None:
+        for raw in request.stream(runtime.clinical):
+            try:
+                source = anonymizer.read(raw)
+            except Held as held:
+                # Only a request for one instance tells which one cannot be read; others find it missing below.
+                row = wanted.get(request)
+                if row is not None:
+                    desk.take(row, anonymizer.unreadable(row.instance_id, raw, held))
+                continue
+            row = wanted.get(Request(source.study_uid, source.series_uid, source.sop_uid))
+            if row is not None and desk.claim(row):
+                desk.take(row, anonymizer.anonymize(row.instance_id, raw, source))
+
+    try:
+        with ThreadPoolExecutor(runtime.settings.pull_threads) as pool:
+            list(pool.map(fetch, requests_for(todo)))
+            # What a study's or a series' stream left out is asked for by name before it counts as lost.
+            list(pool.map(fetch, [one_instance(row) for row in todo if not desk.has(row)]))
+    finally:
+        desk.flush()
+    undelivered = [row.instance_id for row in todo if not desk.has(row)]
+    runtime.crosswalk.mapping.hold(undelivered, HoldReason.NOT_RETRIEVED)
+    return {"instances": len(todo), **desk.counts, "not_retrieved": len(undelivered)}
+
+
+def requests_for(sources: Sequence[BatchSource]) -> list[Request]:
+    """Choose the fewest requests that deliver ``sources`` and nothing that is already settled."""
+    by_series: dict[tuple[UUID, UUID], list[BatchSource]] = defaultdict(list)
+    by_study: dict[UUID, int] = defaultdict(int)
+    for source in sources:
+        by_series[source.study_id, source.series_id].append(source)
+        by_study[source.study_id] += 1
+    requests: dict[Request, None] = {}
+    for (study_id, _), members in by_series.items():
+        first = members[0]
+        if by_study[study_id] == first.study_instances:
+            requests[Request(first.study_uid.reveal())] = None
+        elif len(members) == first.series_instances:
+            requests[Request(first.study_uid.reveal(), first.series_uid.reveal())] = None
+        else:
+            requests |= dict.fromkeys(map(one_instance, members))
+    return list(requests)
+
+
+def one_instance(source: BatchSource) -> Request:
+    """Return the request for just this instance."""
+    return Request(source.study_uid.reveal(), source.series_uid.reveal(), source.sop_uid.reveal())
+
+
+def _is_missing(source: BatchSource, staging: Staging) -> bool:
+    if source.state == "discovered":
+        return True
+    if source.state in {"deidentified", "validated"} and source.research_sop_uid:
+        return not staging.holds(source.research_sop_uid)
+    return False
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Collects outcomes from the worker threads and commits them in bulk, rows first, objects second."""
+
+    runtime: Runtime
+    batch_id: BatchId
+    staging: Staging
+    counts: Counts = field(default_factory=lambda: {"deidentified": 0, "held": 0, "filtered": 0})
+    _waiting: list[Anonymized] = field(default_factory=list)
+    _claimed: set[int] = field(default_factory=set)
+    _known: dict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _recorded_known: dict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def claim(self, source: BatchSource) -> bool:
+        """Reserve an instance for the calling thread; a second delivery of it is refused."""
+        with self._lock:
+            if source.instance_id in self._claimed:
+                return False
+            self._claimed.add(source.instance_id)
+            return True
+
+    def has(self, source: BatchSource) -> bool:
+        """Tell whether the instance has been delivered."""
+        return source.instance_id in self._claimed
+
+    def take(self, source: BatchSource, done: Anonymized) -> None:
+        """Take over one outcome; its object is written at once, so that memory holds one object a thread."""
+        if done.data is not None:
+            self._write(ResearchUid(done.outcome.research_sop_uid), done.data)
+        with self._lock:
+            self._claimed.add(source.instance_id)
+            self._waiting.append(Anonymized(done.outcome, None, frozenset()))
+            self._known[source.study_id] |= done.known_values
+            self.counts[done.outcome.state] += 1
+            if len(self._waiting) >= ROWS_AT_ONCE:
+                self._commit()
+
+    def flush(self) -> None:
+        """Commit what waits."""
+        with self._lock:
+            self._commit()
+
+    def _commit(self) -> None:
+        mapping = self.runtime.crosswalk.mapping
+        for study_id, values in self._known.items():
+            fresh = values - self._recorded_known[study_id]
+            if fresh:
+                mapping.add_known_values(study_id, fresh)
+                self._recorded_known[study_id] |= fresh
+        self._known.clear()
+        outcomes = [done.outcome for done in self._waiting]
+        if outcomes:
+            mapping.record(self.batch_id, outcomes)
+        for outcome in outcomes:
+            if outcome.state == "deidentified":
+                self.staging.publish(ResearchUid(outcome.research_sop_uid))
+        self._waiting.clear()
+
+    def _write(self, sop_uid: ResearchUid, data: bytes) -> None:
+        try:
+            self.staging.write(sop_uid, data)
+        except OSError as error:
+            raise Fatal(f"staging cannot be written ({error.strerror}): free space in DICOMANON_STAGING_DIR") from None

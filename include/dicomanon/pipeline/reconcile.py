@@ -1,0 +1,101 @@
+"""The balance of a run: per study, what both PACS really hold against what the crosswalk says."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+from dicomanon.crosswalk.rows import StudyBalance
+from dicomanon.errors import Fatal
+from dicomanon.pipeline.runtime import Runtime
+
+Counts = dict[str, int]
+
+COLUMNS = (
+    "study",
+    "pseudonym",
+    "modalities",
+    "clinical",
+    "stored",
+    "held",
+    "filtered",
+    "pending",
+    "research",
+    "balanced",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciledStudy:
+    """One line of the balance; research identifiers and counts only."""
+
+    account: StudyBalance
+    clinical: int
+    research: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether clinical = stored + held + filtered, and the research PACS shows just what is stored."""
+        account = self.account
+        settled = account.stored + sum(account.held.values()) + account.filtered - account.absent
+        return account.pending == 0 and settled == self.clinical and account.stored == self.research
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the line as text, in the order of :data:`COLUMNS`."""
+        account = self.account
+        held = ", ".join(f"{count} {reason}" for reason, count in sorted(account.held.items())) or "0"
+        return (
+            str(account.research_study_uid or "-"),
+            str(account.pseudonym or "-"),
+            "/".join(account.modalities) or "-",
+            str(self.clinical),
+            str(account.stored),
+            held,
+            str(account.filtered),
+            str(account.pending),
+            str(self.research),
+            "yes" if self.balanced else "NO",
+        )
+
+
+def reconcile(runtime: Runtime, run_id: UUID) -> list[ReconciledStudy]:
+    """Ask both PACS what they have of every study that the run touched."""
+    accounts = runtime.crosswalk.ledger.balance(run_id=run_id)
+
+    def count(account: StudyBalance) -> ReconciledStudy:
+        research = account.research_study_uid
+        return ReconciledStudy(
+            account=account,
+            clinical=runtime.clinical.count_instances(account.study_uid.reveal()),
+            research=len(runtime.research.stored_instances(str(research))) if research else 0,
+        )
+
+    with ThreadPoolExecutor(runtime.settings.clinical.threads) as pool:
+        return list(pool.map(count, accounts))
+
+
+def totals(studies: list[ReconciledStudy]) -> Counts:
+    """Add the lines up."""
+    return {
+        "studies": len(studies),
+        "clinical": sum(study.clinical for study in studies),
+        "stored": sum(study.account.stored for study in studies),
+        "held": sum(sum(study.account.held.values()) for study in studies),
+        "filtered": sum(study.account.filtered for study in studies),
+        "pending": sum(study.account.pending for study in studies),
+        "unbalanced": sum(not study.balanced for study in studies),
+    }
+
+
+def require_balance(counts: Counts) -> None:
+    """Make the run red when a study does not balance.
+
+    Raises
+    ------
+    Fatal
+        Naming how many; the table in the log names them.
+    """
+    if counts["unbalanced"]:
+        raise Fatal(
+            f"{counts['unbalanced']} of {counts['studies']} studies do not balance: see the table above, then start "
+            "the DAG again; what is settled stays as it is"
+        )

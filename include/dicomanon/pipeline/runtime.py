@@ -1,0 +1,46 @@
+"""What a step works with: the site's settings, the crosswalk, both PACS and the compiled profile, opened together."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.pacs.query import ClinicalPacs
+from dicomanon.pacs.store import ResearchPacs
+from dicomanon.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Open connections of one task process."""
+
+    settings: Settings
+    keyring: Keyring
+    crosswalk: Crosswalk
+    clinical: ClinicalPacs
+    research: ResearchPacs
+
+
+@contextmanager
+def open_runtime(settings: Settings | None = None) -> Iterator[Runtime]:
+    """Connect to everything that a step needs; connections are made on first use and closed at the end.
+
+    Raises
+    ------
+    Fatal
+        A setting or a key is missing or malformed.
+    Retriable
+        The crosswalk cannot be reached.
+    """
+    settings = settings or Settings.load()
+    keyring = Keyring.load(settings.keyring_file)
+    dsn = settings.crosswalk_dsn.get_secret_value()
+    with ExitStack() as stack:
+        yield Runtime(
+            settings=settings,
+            keyring=keyring,
+            crosswalk=stack.enter_context(Crosswalk(dsn, keyring, max_size=settings.pull_threads + 2)),
+            clinical=stack.enter_context(ClinicalPacs(settings.clinical)),
+            research=stack.enter_context(ResearchPacs(settings.research)),
+        )

@@ -1,0 +1,118 @@
+"""Checks every staged object of a batch for residual PHI and gives each its verdict."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from dicomanon.crosswalk.rows import StagedInstance, Verdict
+from dicomanon.errors import Retriable
+from dicomanon.pipeline.runtime import Runtime
+from dicomanon.pipeline.staging import Staging
+from dicomanon.profile import load_profile
+from dicomanon.reasons import HoldReason
+from dicomanon.validate.allowed import AllowedAttributes
+from dicomanon.validate.checkpoint import run_checkpoint
+from dicomanon.validate.examine import Expected, Findings, examine
+from dicomanon.validate.frame import StudyCount, findings_frame, studies_frame
+from dicomanon.validate.search import KnownValueSearch
+from dicomanon.values import BatchId
+
+Counts = dict[str, int]
+Examined = tuple[StagedInstance, Expected, Findings]
+
+
+def validate(runtime: Runtime, batch_id: BatchId, docs: str) -> Counts:
+    """Examine the batch's staged objects, run the checkpoint, record a verdict for each, hold what fails.
+
+    Parameters
+    ----------
+    docs
+        Folder of the Data Docs below the site's Data Docs folder; made of ids only.
+
+    Raises
+    ------
+    Retriable
+        A staged object is missing: the batch must be pulled again.
+    """
+    staging = Staging(runtime.settings.staging_dir, batch_id)
+    staged = [row for row in runtime.crosswalk.mapping.staged(batch_id) if row.state == "deidentified"]
+    missing = sum(not staging.holds(row.research_sop_uid) for row in staged)
+    if missing:
+        raise Retriable(
+            f"{missing} staged objects are missing: clear this batch's pull_and_anonymize to pull them again"
+        )
+    if not staged:
+        return {"instances": 0, "passed": 0, "held": 0}
+    failed: dict[int, str] = {}
+    examined = list(_examine(runtime, staging, staged, failed))
+    for instance_id, error in failed.items():
+        runtime.crosswalk.mapping.hold([instance_id], HoldReason.UNEXPECTED, f"{error} while it was validated")
+    if not examined:
+        return {"instances": len(staged), "passed": 0, "held": len(staged)}
+    checkpoint = run_checkpoint(
+        findings_frame((expected, findings) for _, expected, findings in examined),
+        runtime.settings.data_docs_dir / docs,
+        run_name=docs.replace("/", " "),
+        studies=studies_frame(_study_counts(runtime, batch_id)),
+    )
+    verdicts = [
+        _verdict(row, findings, checkpoint.failed.get(row.research_sop_uid, ())) for row, _, findings in examined
+    ]
+    runtime.crosswalk.mapping.record_verdicts(batch_id, verdicts)
+    passed = {verdict.instance_id for verdict in verdicts if verdict.passed}
+    for row in staged:
+        if row.instance_id not in passed:
+            staging.remove(row.research_sop_uid)
+    return {"instances": len(staged), "passed": len(passed), "held": len(staged) - len(passed)}
+
+
+def _examine(
+    runtime: Runtime, staging: Staging, staged: Sequence[StagedInstance], failed: dict[int, str]
+) -> Iterator[Examined]:
+    """Yield the findings of each object; the known values of one study are in memory at a time.
+
+    An object that trips a defect of ours is entered in ``failed`` with the type of the exception, and stops no other.
+    """
+    allowed = AllowedAttributes.for_options(frozenset(load_profile(runtime.settings.profile).options))
+    for study_id, rows in groupby(staged, key=lambda row: row.study_id):
+        search = KnownValueSearch(runtime.crosswalk.mapping.known_values([study_id])[study_id])
+        for row in rows:
+            expected = Expected(
+                pseudonym=row.pseudonym,
+                study_uid=row.research_study_uid,
+                series_uid=row.research_series_uid,
+                sop_uid=row.research_sop_uid,
+                sop_class_uid=row.sop_class_uid,
+                output_digest=row.output_digest,
+                profile_version=row.profile_version,
+            )
+            data = staging.path(row.research_sop_uid).read_bytes()
+            try:
+                findings = examine(data, expected, search, allowed)
+            except Exception as error:
+                failed[row.instance_id] = type(error).__name__
+            else:
+                yield row, expected, findings
+
+
+def _verdict(row: StagedInstance, findings: Findings, failed: tuple[str, ...]) -> Verdict:
+    """Turn the checkpoint's word on an object into its verdict; a rule that only it knows holds the object as well."""
+    passed = not failed
+    reason = None if passed else findings.reason or HoldReason.NONCONFORMANT
+    return Verdict(row.instance_id, passed, dict(findings.counts), reason, output_digest=row.output_digest)
+
+
+def _study_counts(runtime: Runtime, batch_id: BatchId) -> Iterator[StudyCount]:
+    """Yield, for each study of the batch, how many of the batch's instances are where."""
+    sources = sorted(runtime.crosswalk.ledger.batch_sources(batch_id), key=lambda source: source.study_id)
+    research = {row.study_id: str(row.research_study_uid) for row in runtime.crosswalk.mapping.staged(batch_id)}
+    for study_id, group in groupby(sources, key=lambda source: source.study_id):
+        states = [str(source.state) for source in group]
+        if study_id in research:
+            yield StudyCount(
+                research[study_id],
+                enrolled=len(states),
+                staged=states.count("deidentified") + states.count("validated"),
+                held=states.count("held"),
+                filtered=states.count("filtered"),
+                stored=states.count("stored"),
+            )

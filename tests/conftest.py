@@ -1,0 +1,119 @@
+"""Real servers for the tests: one PostgreSQL and two Orthancs a session, a fresh crosswalk database a test."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.site import Ingested, Site, ingest_sample, opened_site
+
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.local_stack.orthanc import OrthancServer, start_orthanc
+from dicomanon.local_stack.ports import free_port
+from dicomanon.local_stack.postgres import PostgresServer, start_postgres
+from dicomanon.sample.corpus import SampleManifest, write_sample
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = start_postgres(tmp_path_factory.mktemp("postgres"), free_port(), durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def crosswalk_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """DSN of a new, empty database whose owner is no superuser."""
+    name = f"crosswalk_{secrets.token_hex(6)}"
+    password = secrets.token_hex(12)
+    postgres_server.create_database(name, name, password)
+    yield postgres_server.dsn(name, user=name, password=password)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    path = tmp_path_factory.mktemp("keys") / "keyring.json"
+    Keyring.generate(path)
+    return Keyring.load(path)
+
+
+@pytest.fixture
+def crosswalk(crosswalk_dsn: str, keyring: Keyring) -> Iterator[Crosswalk]:
+    """A migrated crosswalk in a database of its own."""
+    with Crosswalk(crosswalk_dsn, keyring) as opened:
+        opened.migrate()
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def _clinical_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]:
+    yield from _orthanc(tmp_path_factory.mktemp("clinical"), "clinical")
+
+
+@pytest.fixture(scope="session")
+def _research_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]:
+    yield from _orthanc(tmp_path_factory.mktemp("research"), "research")
+
+
+def _orthanc(folder: Path, name: str) -> Iterator[OrthancServer]:
+    server = start_orthanc(folder, name, free_port(), free_port(), name, secrets.token_hex(12), detach=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def clinical_orthanc(_clinical_server: OrthancServer) -> OrthancServer:
+    """The clinical PACS, empty."""
+    _clinical_server.clear()
+    return _clinical_server
+
+
+@pytest.fixture
+def research_orthanc(_research_server: OrthancServer) -> OrthancServer:
+    """The research PACS, empty."""
+    _research_server.clear()
+    return _research_server
+
+
+@pytest.fixture(scope="session")
+def sample_wave_1(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleManifest]:
+    folder = tmp_path_factory.mktemp("sample-1")
+    return folder, write_sample(folder, wave=1)
+
+
+@pytest.fixture(scope="session")
+def sample_wave_2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleManifest]:
+    folder = tmp_path_factory.mktemp("sample-2")
+    return folder, write_sample(folder, wave=2)
+
+
+@pytest.fixture
+def site(
+    clinical_orthanc: OrthancServer, research_orthanc: OrthancServer, crosswalk_dsn: str, tmp_path: Path
+) -> Iterator[Site]:
+    """Two empty PACS, a migrated crosswalk and empty folders, and the environment that leads every step to them."""
+    with opened_site(clinical_orthanc, research_orthanc, crosswalk_dsn, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def ingested(
+    _clinical_server: OrthancServer,
+    _research_server: OrthancServer,
+    postgres_server: PostgresServer,
+    sample_wave_1: tuple[Path, SampleManifest],
+    sample_wave_2: tuple[Path, SampleManifest],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Ingested]:
+    """The whole sample gone through all steps, once for all tests; its PACS are emptied, its crosswalk stays."""
+    name, password = f"crosswalk_{secrets.token_hex(6)}", secrets.token_hex(12)
+    postgres_server.create_database(name, name, password)
+    _clinical_server.clear()
+    _research_server.clear()
+    dsn = postgres_server.dsn(name, user=name, password=password)
+    with opened_site(_clinical_server, _research_server, dsn, tmp_path_factory.mktemp("ingested")) as site:
+        done = ingest_sample(site, (sample_wave_1, sample_wave_2))
+    yield done
+    postgres_server.drop_database(name)

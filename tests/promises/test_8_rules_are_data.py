@@ -1,0 +1,128 @@
+"""Promise 8: what is de-identified is said in a file, and every object names the exact version that made it."""
+
+from pathlib import Path
+
+import pytest
+from tests.site import Ingested, Run, Site, read, slices, study
+
+from dicomanon.errors import Fatal
+from dicomanon.profile import load_profile
+
+WITHOUT_DATES = """
+name: site
+title: No dates
+when_to_use: For recipients who need no time at all.
+options: []
+"""
+WITH_DATES = WITHOUT_DATES.replace("[]", "[retain-longitudinal-modified-dates]")
+STUDY = study("rules")
+
+
+def method(data: bytes) -> list[str]:
+    return list(read(data).DeidentificationMethod)
+
+
+def codes(data: bytes) -> set[str]:
+    return {item.CodeValue for item in read(data).DeidentificationMethodCodeSequence}
+
+
+def test_every_object_and_every_row_names_the_version_that_made_it(ingested: Ingested) -> None:
+    version = load_profile("research").version
+    assert all(version in method(data) for data in ingested.research.values())
+    assert ingested.site.rows(
+        "SELECT DISTINCT r.profile_version FROM crosswalk.instance i JOIN crosswalk.recipe r ON r.id = i.recipe_id"
+    ) == [(version,)]
+
+
+def test_another_file_changes_what_is_done_and_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    monkeypatch.setenv("DICOMANON_PROFILE", str(file))
+    made = {}
+    for number, text in enumerate((WITH_DATES, WITHOUT_DATES), start=1):
+        file.write_text(text)
+        (source,) = slices(STUDY, [number])
+        site.ingest(source)
+        ((uid, _),) = site.expected(source, profile=str(file)).items()
+        made[number] = data = site.research_objects()[uid]
+        version = load_profile(file).version
+        assert version in method(data)
+        (instance,) = site.trace(uid).instances()
+        assert instance.profile_version == version
+    dated, undated = read(made[1]), read(made[2])
+    assert dated.StudyDate
+    assert not undated.get("StudyDate")
+    assert dated.LongitudinalTemporalInformationModified == "MODIFIED"
+    assert undated.LongitudinalTemporalInformationModified == "REMOVED"
+    assert codes(made[1]) - codes(made[2]) == {"113107"}
+    assert method(made[1]) != method(made[2])
+
+
+def test_what_was_stored_under_older_rules_stays_and_keeps_its_version(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = slices(STUDY, [1, 2])
+    site.ingest(old)
+    before = site.research_objects()
+    monkeypatch.setenv("DICOMANON_PROFILE", "strict")
+    site.ingest(old, new)
+    after = site.research_objects()
+    assert before.items() <= after.items()
+    versions = {method(data)[1] for data in after.values()}
+    assert versions == {load_profile("research").version, load_profile("strict").version}
+
+
+def test_the_version_follows_what_is_done_and_not_what_is_said_about_it(tmp_path: Path) -> None:
+    versions = {}
+    for name, text in {
+        "a": WITH_DATES,
+        "b": WITH_DATES.replace("No dates", "Moved dates"),
+        "c": WITHOUT_DATES,
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+        versions[name] = load_profile(tmp_path / f"{name}.yaml").version
+    assert versions["a"] == versions["b"] != versions["c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WITHOUT_DATES.replace("[]", "[retain-everything]"),
+        WITHOUT_DATES.replace("[]", "[retain-longitudinal-full-dates]"),
+        WITHOUT_DATES + "keep: [PatientName]\n",
+        WITHOUT_DATES.replace("name: site", "name: Site Nine"),
+        "just a text",
+        "",
+    ],
+    ids=["no such option", "option not carried out", "unknown key", "name", "no mapping", "empty"],
+)
+def test_rules_that_cannot_be_kept_are_refused_before_anything_is_done(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(text)
+    site.load(*slices(STUDY))
+    run = Run()
+    run.discover()
+    (batch,) = run.plan()
+    with monkeypatch.context() as patched:
+        patched.setenv("DICOMANON_PROFILE", str(file))
+        with pytest.raises(Fatal):
+            run.pull(batch)
+    assert set(site.states().values()) == {"discovered"}
+    assert site.staged_files() == []
+
+
+def test_an_object_made_by_other_rules_than_it_is_judged_by_is_not_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.load(*slices(STUDY))
+    run = Run()
+    (batch,) = run.pulled()
+    monkeypatch.setenv("DICOMANON_PROFILE", "strict")
+    run.validate(batch)
+    run.store(batch)
+    run.update(batch)
+    assert site.research_objects() == {}
+    assert set(site.states().values()) <= {"held(nonconformant)", "held(residual-phi)"}
