@@ -1,0 +1,81 @@
+"""Make the keyring and the `.env` file that docker-compose.yaml asks for; never overwrites either."""
+
+import argparse
+import base64
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dicomanon.crosswalk.keyring import Keyring
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "deploy" / ".env.example"
+
+AIRFLOW_UID = 50000
+"""The user of Airflow's official image, who must be able to read the keyring."""
+
+
+def _password() -> str:
+    # Letters and digits alone, as these end up inside URLs and JSON; 64 of them, as HS512 wants of a signing key.
+    return secrets.token_hex(32)
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def main() -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env", type=Path, default=ROOT / ".env", help="file to write (default: .env)")
+    parser.add_argument(
+        "--keyring",
+        type=Path,
+        default=ROOT / "deploy" / "secrets" / "keyring.json",
+        help="keyring to use, made if there is none (default: deploy/secrets/keyring.json)",
+    )
+    arguments = parser.parse_args()
+
+    env_file: Path = arguments.env
+    if env_file.exists():
+        print(f"{env_file} exists already: move it away first, or edit it by hand", file=sys.stderr)
+        return 1
+    keyring_file: Path = arguments.keyring.resolve()
+    made = not keyring_file.exists()
+    if made:
+        keyring_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Keyring.generate(keyring_file)
+    public_key = base64.b64encode(Keyring.load(keyring_file).request_public_key).decode()
+
+    makers: dict[str, Callable[[], str]] = {
+        "AIRFLOW_FERNET_KEY": _fernet_key,
+        "DICOMANON_KEYRING_HOST_FILE": lambda: str(keyring_file),
+        "DICOMANON_REQUEST_PUBLIC_KEY": lambda: public_key,
+    }
+    lines = []
+    for line in TEMPLATE.read_text().splitlines():
+        name, separator, value = line.partition("=")
+        to_fill = separator and not value and not line.startswith("#")
+        lines.append(f"{name}={makers.get(name, _password)()}" if to_fill else line)
+    with os.fdopen(os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write("\n".join(lines) + "\n")
+
+    print(f"wrote {env_file}; {'made' if made else 'kept'} {keyring_file}")
+    if made:
+        _hand_over(keyring_file)
+    return 0
+
+
+def _hand_over(keyring_file: Path) -> None:
+    """Give the keyring to the container's user, or say how."""
+    if os.geteuid() == 0:
+        os.chown(keyring_file, AIRFLOW_UID, 0)
+    elif os.geteuid() != AIRFLOW_UID:
+        print(f"the containers run as uid {AIRFLOW_UID}: sudo chown {AIRFLOW_UID}:0 {keyring_file}")
+    print("keep a copy of the keyring apart from the database's backups: without it the crosswalk cannot be read")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Run once by the PostgreSQL image on an empty data volume: one database and one login role each for Airflow's metadata
+# and for the crosswalk, neither of which can connect to the other's.
+set -eu
+
+# Passwords are read from the environment by psql itself: as arguments they would show in the process list.
+psql --set=ON_ERROR_STOP=1 --no-psqlrc --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+\getenv airflow_password AIRFLOW_DB_PASSWORD
+\getenv crosswalk_password CROSSWALK_DB_PASSWORD
+\if :{?airflow_password}
+\else
+    \warn 'AIRFLOW_DB_PASSWORD is not set'
+    SELECT 1/0;
+\endif
+\if :{?crosswalk_password}
+\else
+    \warn 'CROSSWALK_DB_PASSWORD is not set'
+    SELECT 1/0;
+\endif
+
+CREATE ROLE airflow LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD :'airflow_password';
+CREATE ROLE crosswalk LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD :'crosswalk_password';
+
+CREATE DATABASE airflow OWNER airflow ENCODING 'UTF8' TEMPLATE template0;
+CREATE DATABASE crosswalk OWNER crosswalk ENCODING 'UTF8' TEMPLATE template0;
+
+REVOKE ALL ON DATABASE airflow, crosswalk, postgres, template1 FROM PUBLIC;
+SQL
