@@ -8,6 +8,7 @@ for a small and for a large study. Starts a stack of its own in a temporary fold
 
 import argparse
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -34,6 +35,7 @@ from dicomanon.pipeline.runtime import open_runtime
 from dicomanon.sample.bulk import write_ct_studies
 
 DAG = "ingest_studies"
+TASK_TITLE = re.compile(r"airflow worker -- [0-9a-f]{8}-")
 STEPS = ("pull_and_anonymize", "validate", "store", "update_crosswalk")
 
 
@@ -80,8 +82,8 @@ class MemoryWatch(threading.Thread):
         while not self._over.wait(0.2):
             for process in psutil.process_iter(["cmdline"]):
                 try:
-                    title = " ".join(process.info["cmdline"] or [])
-                    if "airflow" in title and "task" in title:
+                    # LocalExecutor's own workers have a colon after their name, a task has its id.
+                    if TASK_TITLE.match(" ".join(process.info["cmdline"] or [])):
                         self.peak = max(self.peak, process.memory_full_info().uss)
                 except psutil.Error:
                     continue

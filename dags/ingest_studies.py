@@ -57,6 +57,7 @@ def ingest_studies() -> None:
         from dicomanon.pipeline import ingest
 
         given = params or {}
+        ingest.refuse_unknown(get_current_context()["dag_run"].conf or {}, given)
         return ingest.discover(task_key(), given["study_date_from"], given["study_date_to"], given["quiet_minutes"])
 
     @task

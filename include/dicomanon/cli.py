@@ -47,7 +47,7 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 
 def main() -> NoReturn:
     """Run the command; errors of ours become one line and an exit code, others keep their text to themselves."""
-    from dicomanon.pipeline.task import no_values_escape
+    from dicomanon.guard import no_values_escape
 
     os.umask(0o077)
     try:
@@ -214,8 +214,10 @@ def deidentify(
 ) -> None:
     """De-identify a folder with the same engine, checks and pseudonyms as the pipeline."""
     from dicomanon.local_stack.stack import local_crosswalk
-    from dicomanon.pipeline.folder import deidentify_folder
+    from dicomanon.pipeline.folder import deidentify_folder, require_possible
 
+    # Before a crosswalk is started, so that a refusal leaves nothing behind.
+    require_possible(source, destination, profile, [uid_map, patient_map, report])
     with local_crosswalk():
         counts = deidentify_folder(
             source, destination, profile=profile, jobs=jobs, uid_map=uid_map, patient_map=patient_map, report=report

@@ -16,7 +16,7 @@ RETRY_DELAY = timedelta(seconds=int(os.environ.get("DICOMANON_RETRY_SECONDS", "6
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception="dicomanon.errors.Retriable", action=RetryAction.RETRY, retry_delay=RETRY_DELAY),
-        RetryRule(exception="dicomanon.errors.Fatal", action=RetryAction.FAIL),
+        RetryRule(exception=["dicomanon.errors.Fatal", "dicomanon.errors.Held"], action=RetryAction.FAIL),
     ]
 )
 

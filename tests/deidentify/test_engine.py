@@ -59,7 +59,7 @@ def test_uids_are_mapped_and_told_in_the_outcome(research: CompiledProfile) -> N
     assert (outcome.study_uid, outcome.series_uid, outcome.sop_uid) == tuple(
         map(UIDS, (STUDY_UID, SERIES_UID, SOP_UID))
     )
-    dataset = outcome.dataset
+    dataset = pydicom.dcmread(BytesIO(encode(outcome)))
     assert (dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID) == (
         outcome.study_uid,
         outcome.series_uid,

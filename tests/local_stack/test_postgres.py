@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own keeps its data over a restart, lets nobody in without a password, and is no process of root."""
+"""A PostgreSQL of our own keeps its data, lets nobody in without a password, and is no process of root."""
 
 import os
 import socket

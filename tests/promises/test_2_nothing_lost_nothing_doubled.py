@@ -349,7 +349,21 @@ def test_a_later_run_takes_over_and_the_earlier_one_does_no_harm(site: Site) -> 
     site.assert_settled(*sources)
 
 
-# The three below name what the PACS room does not do yet; strict, so that whoever mends it has to say so here.
+# The three below name what is not done yet; strict, so that whoever mends it has to say so here.
+@pytest.mark.xfail(strict=True, raises=Retriable, reason="a PACS that fails for one instance fails its whole batch")
+def test_an_instance_that_the_pacs_cannot_deliver_stops_no_other(site: Site, between: Proxy) -> None:
+    sources = [*slices(A), *slices(B)]
+
+    def fail(reply: Reply) -> None:
+        if reply.is_wado and sources[1] in reply.parts():
+            reply.fail(500)
+
+    between.change = fail
+    site.ingest(*sources)
+    assert site.states()[sop_uid(sources[1])] == "held(not-retrieved)"
+    site.assert_settled(sources[0], *sources[2:])
+
+
 @pytest.mark.xfail(strict=True, raises=Fatal, reason="the sweep takes a re-used SOP Instance UID for a cut answer")
 def test_one_uid_in_two_studies_is_stored_once(site: Site) -> None:
     twin = ct(B, 2)

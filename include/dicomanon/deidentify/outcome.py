@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TypeAlias
-
-from pydicom import dcmread
-from pydicom.dataset import FileDataset
 
 from dicomanon.deidentify.codec import Buffer
 from dicomanon.reasons import HoldReason
@@ -39,13 +35,6 @@ class Deidentified:
 
     def __repr__(self) -> str:
         return f"Deidentified({self.sop_uid})"
-
-    @property
-    def dataset(self) -> FileDataset:
-        """The result as pydicom reads it, file meta included; read anew each time."""
-        from dicomanon.deidentify.encoding import encode
-
-        return dcmread(BytesIO(encode(self)))
 
 
 @dataclass(frozen=True, slots=True)

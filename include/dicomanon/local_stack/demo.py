@@ -84,7 +84,7 @@ def balance_table(studies: Sequence[StudyBalance]) -> Table:
     for name in ("found", "stored", "held"):
         table.add_column(name, justify="right")
     table.add_column("why held", overflow="fold")
-    table.add_column("balance")
+    table.add_column("verdict")
     for study in studies:
         held = sum(study.held.values())
         table.add_row(
@@ -95,7 +95,7 @@ def balance_table(studies: Sequence[StudyBalance]) -> Table:
             str(study.stored),
             str(held),
             ", ".join(f"{count} {reason}" for reason, count in sorted(study.held.items())),
-            "exact" if study.balanced else "NOT EXACT",
+            "balanced" if study.balanced else "NOT BALANCED",
         )
     return table
 

@@ -24,6 +24,8 @@ def export_maps(uid_map: Path, patient_map: Path, *, actor: str, reason: str) ->
     """
     if not reason.strip():
         raise Fatal("say why with --reason: it is kept in the audit trail")
+    if not all(path.absolute().parent.is_dir() for path in (uid_map, patient_map)):
+        raise Fatal("the folder of a map does not exist: make it first")
     with open_runtime() as runtime:
         uids, patients = runtime.crosswalk.exports.maps(actor=actor, reason=reason)
         return {"UIDs": write_map(uid_map, uids), "patients": write_map(patient_map, patients)}

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
-from dicomanon.deidentify import UidMapper
+from dicomanon.deidentify import SourceInstance, UidMapper
 from dicomanon.errors import Fatal, Held
-from dicomanon.pipeline.anonymize import Anonymizer
+from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
 from dicomanon.pipeline.export import write_map
 from dicomanon.profile import compile_profile, load_profile
 from dicomanon.reasons import HoldReason
@@ -72,8 +72,7 @@ def deidentify_folder(
     Fatal
         The destination is not empty or lies in the source, the profile is not valid, or a file cannot be written.
     """
-    _require_fresh(source, destination)
-    load_profile(profile)
+    require_possible(source, destination, profile, [uid_map, patient_map, report])
     files = sorted(path for path in source.rglob("*") if path.is_file())
     destination.mkdir(parents=True, exist_ok=True, mode=0o700)
     results: dict[Path, FileResult] = {}
@@ -93,7 +92,18 @@ def deidentify_folder(
     return {"files": len(files), "written": states["written"], "held": states["held"], "filtered": states["filtered"]}
 
 
-def _require_fresh(source: Path, destination: Path) -> None:
+def require_possible(source: Path, destination: Path, profile: str, outputs: Iterable[Path | None]) -> None:
+    """Refuse what cannot end well before anything is done.
+
+    Raises
+    ------
+    Fatal
+        The destination is not empty or lies in the source, the profile is not valid, or the folder of a map or of the
+        report is not there.
+    """
+    load_profile(profile)
+    if any(output is not None and not output.absolute().parent.is_dir() for output in outputs):
+        raise Fatal("the folder of a map or of the report does not exist: make it first")
     if destination.resolve().is_relative_to(source.resolve()):
         raise Fatal("the destination lies inside the source: name a folder elsewhere")
     if destination.exists() and any(destination.iterdir()):
@@ -131,9 +141,36 @@ def _deidentify_file(worker: _Worker, path: Path) -> FileResult:
     except Held as held:
         return FileResult("held", held.reason, held.detail)
     done = worker.anonymizer.anonymize(0, raw, source)
-    outcome = done.outcome
     if done.data is None:
-        return FileResult(outcome.state, outcome.reason, outcome.detail)
+        return FileResult(done.outcome.state, done.outcome.reason, done.outcome.detail)
+    return _check_and_write(worker, source, done, done.data)
+
+
+def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, data: bytes) -> FileResult:
+    outcome = done.outcome
+    reason, detail, findings = _judge(worker, done)
+    if reason:
+        return FileResult("held", reason, detail, findings)
+    folders = (done.pseudonym, outcome.research_study_uid, outcome.research_series_uid)
+    name = Path(*folders, f"{outcome.research_sop_uid}.dcm")
+    if not _write_new(worker.destination / name, data):
+        return FileResult("held", HoldReason.UID_REUSED, "another file of the folder has the same SOP Instance UID")
+    return FileResult(
+        "written",
+        findings=findings,
+        written=str(name),
+        uids=(
+            (source.study_uid, outcome.research_study_uid),
+            (source.series_uid, outcome.research_series_uid),
+            (source.sop_uid, outcome.research_sop_uid),
+        ),
+        patient=(source.identity.patient_id, done.pseudonym),
+    )
+
+
+def _judge(worker: _Worker, done: Anonymized) -> tuple[str, str, dict[str, int]]:
+    """Return why a de-identified object must be held, ``""`` where it may be written; the detail; the findings."""
+    outcome = done.outcome
     expected = Expected(
         pseudonym=done.pseudonym,
         study_uid=outcome.research_study_uid,
@@ -143,25 +180,13 @@ def _deidentify_file(worker: _Worker, path: Path) -> FileResult:
         output_digest=outcome.output_digest,
         profile_version=outcome.profile_version,
     )
-    findings = examine(done.data, expected, KnownValueSearch(done.known_values), worker.allowed)
-    if not findings.passed:
-        reason = findings.reason or HoldReason.NONCONFORMANT
-        return FileResult("held", reason, findings=dict(findings.counts))
-    folders = (done.pseudonym, outcome.research_study_uid, outcome.research_series_uid)
-    name = Path(*folders, f"{outcome.research_sop_uid}.dcm")
-    if not _write_new(worker.destination / name, done.data):
-        return FileResult("held", HoldReason.UID_REUSED, "another file of the folder has the same SOP Instance UID")
-    return FileResult(
-        "written",
-        findings=dict(findings.counts),
-        written=str(name),
-        uids=(
-            (source.study_uid, outcome.research_study_uid),
-            (source.series_uid, outcome.research_series_uid),
-            (source.sop_uid, outcome.research_sop_uid),
-        ),
-        patient=(source.identity.patient_id, done.pseudonym),
-    )
+    try:
+        findings = examine(done.data or b"", expected, KnownValueSearch(done.known_values), worker.allowed)
+    except Exception as error:
+        # A defect of ours stops no other file, and its text, which may quote a value, goes nowhere.
+        return HoldReason.UNEXPECTED, f"{type(error).__name__} while it was validated", {}
+    reason = "" if findings.passed else findings.reason or HoldReason.NONCONFORMANT
+    return reason, "", dict(findings.counts)
 
 
 def _write_new(path: Path, data: bytes) -> bool:

@@ -1,7 +1,7 @@
 """The tasks of the DAG ``ingest_studies``, one function each: what a task needs to import, and no more."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date
 
 from dicomanon.errors import Fatal
@@ -33,6 +33,19 @@ def discover(key: TaskKey, start: str | None, end: str | None, quiet_minutes: in
         return discover_studies(runtime, _date(start, "study_date_from"), _date(end, "study_date_to"), quiet_minutes)
 
     return run_step(step, key)
+
+
+def refuse_unknown(conf: Mapping[str, object], known: Container[str]) -> None:
+    """Refuse parameters that nobody reads, which Airflow accepts silently: a typo would go unnoticed.
+
+    Raises
+    ------
+    Fatal
+        With how many there are; their names are somebody's text and stay out of the log.
+    """
+    unknown = sum(name not in known for name in conf)
+    if unknown:
+        raise Fatal(f"{unknown} parameters are unknown to this DAG: look at its trigger form for their names")
 
 
 def plan_batches(key: TaskKey) -> list[Batch]:

@@ -3,15 +3,13 @@
 import logging
 import os
 import socket
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 from dicomanon.crosswalk.rows import TaskEvent
-from dicomanon.errors import DicomanonError, Fatal
+from dicomanon.errors import DicomanonError
+from dicomanon.guard import no_values_escape
 from dicomanon.pipeline.runtime import Runtime, open_runtime
 from dicomanon.values import BatchId
 
@@ -57,27 +55,6 @@ def run_step(
         _record(runtime, key, batch_id, "succeeded", counts)
     log.info("%s: %s", key.task_id, ", ".join(f"{name} {value}" for name, value in counts.items()))
     return counts
-
-
-@contextmanager
-def no_values_escape() -> Iterator[None]:
-    """Turn any foreign exception into a ``Fatal`` that tells its type and place, and cut the chain to the original.
-
-    The text of a library's exception may quote a value of the object that it choked on.
-    """
-    try:
-        yield
-    except DicomanonError as error:
-        raise error.with_traceback(None) from None
-    except Exception as error:
-        raise Fatal(f"{type(error).__name__} in {_place(error)}: a defect, please report it") from None
-
-
-def _place(error: BaseException) -> str:
-    """Return the innermost place in our own code that the exception passed through."""
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "dicomanon" in Path(frame.filename).parts]
-    frame = ours[-1] if ours else traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _record(
