@@ -65,7 +65,7 @@ def test_a_site_may_say_who_issues_numbers_without_an_issuer(site: Site, monkeyp
     assert len(pseudonyms(site.research_objects().values())) == 1
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3)))[1::2], ids=str)
+@pytest.mark.parametrize("order", list(permutations(range(3)))[1::3], ids=str)
 def test_the_order_of_arrival_does_not_matter(site: Site, order: tuple[int, ...]) -> None:
     ours = [*slices(study("first"), [1]), *slices(study("second"), [1]), *slices(study("first"), [2])]
     (other,) = slices(study("other", person(0)), [1])
