@@ -177,7 +177,9 @@ def trigger(
 
 @app.command()
 def trace(
-    identifier: Annotated[str, typer.Argument(help="Research SOP, series or study UID, or a pseudonym.")],
+    identifier: Annotated[
+        str, typer.Argument(help="Research SOP, series or study UID, a pseudonym, or a release (PROJECT/0001).")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Tell where a research object came from and where it went; research identifiers only."""

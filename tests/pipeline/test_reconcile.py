@@ -61,6 +61,7 @@ def test_an_instance_that_the_clinical_pacs_gave_up_is_not_missed() -> None:
 def test_totals_add_up() -> None:
     assert totals([line(), line(clinical=11)]) == {
         "studies": 2,
+        "not_listed": 0,
         "clinical": 21,
         "stored": 14,
         "held": 4,

@@ -122,7 +122,6 @@ def test_an_object_leads_to_every_release_that_contains_it(site: Site) -> None:
     assert instance.releases == (release.id,)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the crosswalk does not trace a release yet")
 def test_a_release_leads_to_its_objects(site: Site) -> None:
     release_id, _, uids = released(site)
     assert {instance.research_sop_uid for instance in site.trace(release_id).instances()} == uids

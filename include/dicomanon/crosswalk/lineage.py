@@ -45,7 +45,7 @@ class Lineage:
         return [TracedEvent(*row) for row in rows]
 
     def trace(self, identifier: str) -> Trace | None:
-        """Return everything about a research SOP instance, series or study UID, or a pseudonym; no PHI.
+        """Return everything about a research SOP instance, series or study UID, a pseudonym or a release; no PHI.
 
         Returns
         -------

@@ -114,7 +114,10 @@ class TracedStudy:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What is known about one research identifier; ``kind`` is patient, study, series or instance."""
+    """What is known about one research identifier; ``kind`` is patient, study, series, instance or release.
+
+    ``pseudonym`` is ``None`` for the release of several patients.
+    """
 
     kind: str
     identifier: str

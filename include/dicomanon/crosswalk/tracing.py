@@ -26,13 +26,17 @@ SEALED = "sealed"
 
 # From the narrowest to the widest, so that an identifier of one object is never taken for more.
 _FIND = {
-    "instance": "SELECT id FROM crosswalk.instance WHERE research_sop_uid = %s",
+    "instance": "SELECT id FROM crosswalk.instance WHERE research_sop_uid = %(identifier)s",
     "series": "SELECT i.id FROM crosswalk.series se JOIN crosswalk.instance i"
-    " ON i.study_id = se.study_id AND i.series_id = se.id WHERE se.research_series_uid = %s",
+    " ON i.study_id = se.study_id AND i.series_id = se.id WHERE se.research_series_uid = %(identifier)s",
     "study": "SELECT i.id FROM crosswalk.study st JOIN crosswalk.instance i ON i.study_id = st.id"
-    " WHERE st.research_study_uid = %s",
+    " WHERE st.research_study_uid = %(identifier)s",
     "patient": "SELECT i.id FROM crosswalk.patient p JOIN crosswalk.study st ON st.patient_id = p.id"
-    " JOIN crosswalk.instance i ON i.study_id = st.id WHERE p.pseudonym = %s",
+    " JOIN crosswalk.instance i ON i.study_id = st.id WHERE p.pseudonym = %(identifier)s",
+    # By its id, or by project and number as its folder is named. Releases are few.
+    "release": "SELECT ri.instance_id FROM crosswalk.release re"
+    " JOIN crosswalk.release_instance ri ON ri.release_id = re.id WHERE re.id::text = %(identifier)s"
+    " OR re.project || '/' || lpad(re.number::text, 4, '0') = %(identifier)s",
 }
 
 _INSTANCES = """
@@ -56,7 +60,7 @@ def trace(session: Session, identifier: str) -> Trace | None:
     with session.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for kind, query in _FIND.items():
-            ids = [row[0] for row in connection.execute(query, (identifier,))]
+            ids = [row[0] for row in connection.execute(query, {"identifier": identifier})]
             if ids:
                 rows = connection.execute(_INSTANCES, (ids,)).fetchall()
                 return _gather(connection, kind, identifier, rows)
@@ -94,10 +98,11 @@ def _gather(connection: Connection, kind: str, identifier: str, rows: list[Row])
     batch_ids = {row[20] for row in rows if row[20] is not None}
     batch_ids |= {verdict.batch_id for found in verdicts.values() for verdict in found}
     batch_ids |= {receipt.batch_id for found in receipts.values() for receipt in found}
+    pseudonyms = {row[7] for row in rows if row[7]}
     return Trace(
         kind=kind,
         identifier=identifier,
-        pseudonym=next((row[7] for row in rows if row[7]), None),
+        pseudonym=pseudonyms.pop() if len(pseudonyms) == 1 else None,
         studies=tuple(_studies(rows, verdicts, receipts, released)),
         batches=_batches(connection, batch_ids),
         releases=_releases(connection, {release for releases in released.values() for release in releases}),

@@ -9,6 +9,8 @@ SERIES_UID = "0020000E"
 SOP_UID = "00080018"
 SOP_CLASS_UID = "00080016"
 INSTANCES_OF_STUDY = "00201208"
+_MOST_ROWS = 10
+"""Patient IDs that one study is looked for under; more would be no study."""
 
 
 def list_instances(connection: Connection, study_uid: str) -> list[InstanceSighting]:
@@ -32,19 +34,26 @@ def list_instances(connection: Connection, study_uid: str) -> list[InstanceSight
     if told is None and not instances:
         return []
     if told != len(instances) or any(not instance.series_uid for instance in instances.values()):
-        for uid, instance in map(_read_instance, connection.study_metadata(study_uid)):
-            if uid and (uid not in instances or not instances[uid].series_uid):
-                instances[uid] = instance
+        for key, instance in map(_read_instance, connection.study_metadata(study_uid)):
+            if key:
+                instances.pop(_key("", instance.sop_uid), None)
+                instances.setdefault(key, instance)
     return list(instances.values())
 
 
 def _told_number(connection: Connection, study_uid: str) -> int | None:
-    for row in connection.search_studies({STUDY_UID: study_uid}, (STUDY_UID, INSTANCES_OF_STUDY), 2, 0):
-        if text(row, STUDY_UID) == study_uid:
-            return number(row, INSTANCES_OF_STUDY)
-    return None
+    """Add up what the study's rows say: an archive that has it under several Patient IDs shows a row for each."""
+    rows = connection.search_studies({STUDY_UID: study_uid}, (STUDY_UID, INSTANCES_OF_STUDY), _MOST_ROWS, 0)
+    told = [number(row, INSTANCES_OF_STUDY) for row in rows if text(row, STUDY_UID) == study_uid]
+    counts = [count for count in told if count is not None]
+    return sum(counts) if counts and len(counts) == len(told) else None
 
 
 def _read_instance(row: Row) -> tuple[str, InstanceSighting]:
-    uid = text(row, SOP_UID)
-    return uid, InstanceSighting(text(row, SERIES_UID), uid, text(row, SOP_CLASS_UID))
+    series_uid, sop_uid = text(row, SERIES_UID), text(row, SOP_UID)
+    return _key(series_uid, sop_uid), InstanceSighting(series_uid, sop_uid, text(row, SOP_CLASS_UID))
+
+
+def _key(series_uid: str, sop_uid: str) -> str:
+    """Tell instances apart by series too: a SOP Instance UID that two series share is two objects."""
+    return f"{series_uid}/{sop_uid}" if sop_uid else ""

@@ -33,7 +33,19 @@ class Listing(Generic[T]):
     overflowed: bool
 
 
-def list_rows(fetch: FetchPage, read: ReadRow[T], *, page_size: int, most: int | None = None) -> Listing[T]:
+def first_of(known: T, _: T) -> T:
+    """Keep what the first row of a UID said: another one repeats it."""
+    return known
+
+
+def list_rows(
+    fetch: FetchPage,
+    read: ReadRow[T],
+    *,
+    page_size: int,
+    most: int | None = None,
+    merge: Callable[[T, T], T] = first_of,
+) -> Listing[T]:
     """Page by offset (PS3.18 8.3.4.4) until a page is empty or brings nothing new.
 
     Neither proves that there is no more. A server may clamp ``limit``, so a short page proves nothing. It may ignore
@@ -50,6 +62,8 @@ def list_rows(fetch: FetchPage, read: ReadRow[T], *, page_size: int, most: int |
         How many rows to ask for at once.
     most
         Give up once there are more distinct rows than this.
+    merge
+        What to keep of a UID that comes again, on this page or because a page was repeated.
     """
     rows: dict[str, T] = {}
     nameless = offset = 0
@@ -59,7 +73,7 @@ def list_rows(fetch: FetchPage, read: ReadRow[T], *, page_size: int, most: int |
         for row in page:
             uid, kept = read(row)
             if uid:
-                rows.setdefault(uid, kept)
+                rows[uid] = merge(rows[uid], kept) if uid in rows else kept
             else:
                 nameless += 1
         if most is not None and len(rows) > most:

@@ -15,10 +15,11 @@ from dicomanon.pacs.paging import Listing, list_rows, number, text
 from dicomanon.pacs.windows import MINUTES_OF_DAY, STUDY_DATE, STUDY_TIME, DateWindow, TimeWindow, Window, parse_date
 
 STUDY_UID = "0020000D"
+PATIENT_ID = "00100020"
 SOP_UID = "00080018"
 INSTANCES_OF_STUDY = "00201208"
 
-_FIELDS = (STUDY_UID, STUDY_DATE, STUDY_TIME, INSTANCES_OF_STUDY)
+_FIELDS = (STUDY_UID, STUDY_DATE, STUDY_TIME, INSTANCES_OF_STUDY, PATIENT_ID)
 _ONE_DAY = timedelta(days=1)
 _EARLIEST_EXPECTED = date(1900, 1, 1)
 _WIDEST_DAYS = 36_525
@@ -27,11 +28,15 @@ _PAGES_OF_INSTANCES = 200
 
 
 class StudyRow(NamedTuple):
-    """What an archive says about a study; ``instances`` is ``None`` where it says nothing usable."""
+    """What an archive says about a study; ``instances`` is ``None`` where it says nothing usable.
+
+    ``patient`` tells rows of different patients apart, and is no Patient ID.
+    """
 
     date: str
     time: str
     instances: int | None
+    patient: int = 0
 
 
 Found = tuple[str, StudyRow]
@@ -189,7 +194,7 @@ class StudySweep:
         def fetch(limit: int, offset: int) -> list[Row]:
             return self._connection.search_studies(filters, _FIELDS, limit, offset)
 
-        listing = list_rows(fetch, _read_study, page_size=self._page_size, most=most)
+        listing = list_rows(fetch, _read_study, page_size=self._page_size, most=most, merge=_one_study)
         self._nameless = max(self._nameless, listing.nameless)
         return listing
 
@@ -210,8 +215,19 @@ class StudySweep:
 
 
 def _read_study(row: Row) -> tuple[str, StudyRow]:
-    return text(row, STUDY_UID), StudyRow(text(row, STUDY_DATE), text(row, STUDY_TIME), number(row, INSTANCES_OF_STUDY))
+    return text(row, STUDY_UID), StudyRow(
+        text(row, STUDY_DATE), text(row, STUDY_TIME), number(row, INSTANCES_OF_STUDY), hash(text(row, PATIENT_ID))
+    )
+
+
+def _one_study(known: StudyRow, again: StudyRow) -> StudyRow:
+    """Merge two rows of a study: an archive that has it under two Patient IDs counts each part by itself."""
+    if known == again:
+        return known
+    return StudyRow(known.date or again.date, known.time or again.time, None)
 
 
 def _read_instance(row: Row) -> tuple[str, str]:
-    return text(row, SOP_UID), text(row, STUDY_UID)
+    """Tell instances apart by study too: a SOP Instance UID that two studies share is two rows, and both count."""
+    study_uid, sop_uid = text(row, STUDY_UID), text(row, SOP_UID)
+    return (f"{study_uid}/{sop_uid}" if sop_uid else ""), study_uid

@@ -94,14 +94,14 @@ def reconcile(key: TaskKey) -> Counts:
     Raises
     ------
     Fatal
-        A study does not balance.
+        A study does not balance, or could not even be listed.
     """
 
     def step(runtime: Runtime) -> Counts:
         run_id = runtime.crosswalk.ledger.open_run(key.dag_id, key.run_id)
         studies = reconcile_studies(runtime, run_id)
-        counts = totals(studies)
-        runtime.crosswalk.ledger.close_run(run_id, balanced=not counts["unbalanced"])
+        counts = totals(studies, not_listed=_not_listed(runtime, key))
+        runtime.crosswalk.ledger.close_run(run_id, balanced=not (counts["unbalanced"] or counts["not_listed"]))
         for line in table(studies):
             log.info(line)
         clear_abandoned(runtime)
@@ -109,6 +109,13 @@ def reconcile(key: TaskKey) -> Counts:
         return counts
 
     return run_step(step, key)
+
+
+def _not_listed(runtime: Runtime, key: TaskKey) -> int:
+    """Return how many studies the run's discovery could not list: no batch holds them, so no balance shows them."""
+    events = runtime.crosswalk.lineage.events(key.dag_id, key.run_id)
+    counts = [event.counts for event in events if event.task_id == "discover" and event.event == "succeeded"]
+    return counts[-1]["not_listed"] if counts else 0
 
 
 def table(studies: Sequence[ReconciledStudy]) -> list[str]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dicomanon.crosswalk.rows import BatchSource
 from dicomanon.deidentify import UidMapper
-from dicomanon.errors import Fatal, Held
+from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
 from dicomanon.pipeline.runtime import Runtime
@@ -82,11 +82,32 @@ def pull_and_anonymize(runtime: Runtime, batch_id: BatchId) -> Counts:
             if row is not None and desk.claim(row):
                 desk.take(row, anonymizer.anonymize(row.instance_id, raw, source))
 
+    def fetch_what_comes(request: Request) -> Retriable | None:
+        try:
+            fetch(request)
+        except Retriable as error:
+            return error
+        return None
+
+    def ask_by_name(row: BatchSource) -> None:
+        """Ask twice for one instance; a PACS that fails for it alone does not keep the others from going on."""
+        for _ in range(2):
+            try:
+                return fetch(one_instance(row))
+            except Retriable:
+                delivered = next((other for other in todo if desk.has(other)), None)
+                if delivered is None:
+                    raise
+                # Raises in its turn where the PACS fails altogether.
+                next(one_instance(delivered).stream(runtime.clinical), None)
+
     try:
         with ThreadPoolExecutor(runtime.settings.pull_threads) as pool:
-            list(pool.map(fetch, requests_for(todo)))
+            failures = [error for error in pool.map(fetch_what_comes, requests_for(todo)) if error]
+            if failures and not any(desk.has(row) for row in todo):
+                raise failures[0]
             # What a study's or a series' stream left out is asked for by name before it counts as lost.
-            list(pool.map(fetch, [one_instance(row) for row in todo if not desk.has(row)]))
+            list(pool.map(ask_by_name, [row for row in todo if not desk.has(row)]))
     finally:
         desk.flush()
     undelivered = [row.instance_id for row in todo if not desk.has(row)]

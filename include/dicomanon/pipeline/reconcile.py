@@ -73,10 +73,11 @@ def reconcile(runtime: Runtime, run_id: UUID) -> list[ReconciledStudy]:
         return list(pool.map(count, accounts))
 
 
-def totals(studies: list[ReconciledStudy]) -> Counts:
-    """Add the lines up."""
+def totals(studies: list[ReconciledStudy], *, not_listed: int = 0) -> Counts:
+    """Add the lines up; ``not_listed`` are studies that discovery saw and could not ask for."""
     return {
         "studies": len(studies),
+        "not_listed": not_listed,
         "clinical": sum(study.clinical for study in studies),
         "stored": sum(study.account.stored for study in studies),
         "held": sum(sum(study.account.held.values()) for study in studies),
@@ -94,6 +95,11 @@ def require_balance(counts: Counts) -> None:
     Fatal
         Naming how many; the table in the log names them.
     """
+    if counts["not_listed"]:
+        raise Fatal(
+            f"{counts['not_listed']} studies cannot be listed, most likely for a malformed Study Instance UID: "
+            "correct them in the clinical PACS; everything else is settled as the table says"
+        )
     if counts["unbalanced"]:
         raise Fatal(
             f"{counts['unbalanced']} of {counts['studies']} studies do not balance: see the table above, then start "
