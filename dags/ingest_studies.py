@@ -22,6 +22,25 @@ from dicomanon.dag_policy import default_args, task_key
 SCHEDULE = os.environ.get("DICOMANON_INGEST_SCHEDULE", "*/15 * * * *") or None
 RESEARCH_STUDIES = Asset(name="research_studies", uri="x-dicomanon://research/studies", group="dicomanon")
 
+PARAMS = {
+    "study_date_from": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Study date from",
+        description="Leave empty for everything that the clinical PACS has.",
+    ),
+    "study_date_to": Param(None, type=["null", "string"], format="date", title="Study date to"),
+    "quiet_minutes": Param(
+        None,
+        type=["null", "integer"],
+        minimum=0,
+        maximum=10080,
+        title="Quiet period in minutes",
+        description="A study is taken up when its count has stood still for this long. Empty: the site's setting.",
+    ),
+}
+
 
 def named(batch: dict[str, int]) -> dict[str, int]:
     """Give the mapped task instance a name that people can read."""
@@ -37,17 +56,7 @@ def named(batch: dict[str, int]) -> dict[str, int]:
     doc_md=__doc__,
     tags=["dicomanon", "ingest"],
     default_args=default_args("data-engineering"),
-    params={
-        "study_date_from": Param(
-            None, type=["null", "string"], format="date", title="Study date from",
-            description="Leave empty for everything that the clinical PACS has.",
-        ),
-        "study_date_to": Param(None, type=["null", "string"], format="date", title="Study date to"),
-        "quiet_minutes": Param(
-            None, type=["null", "integer"], minimum=0, maximum=10080, title="Quiet period in minutes",
-            description="A study is taken up when its count has stood still for this long. Empty: the site's setting.",
-        ),
-    },
+    params=PARAMS,
 )  # fmt: skip
 def ingest_studies() -> None:
     """Find, plan, carry out in batches, balance."""
@@ -57,7 +66,7 @@ def ingest_studies() -> None:
         from dicomanon.pipeline import ingest
 
         given = params or {}
-        ingest.refuse_unknown(get_current_context()["dag_run"].conf or {}, given)
+        ingest.refuse_unknown(get_current_context()["dag_run"].conf or {}, PARAMS)
         return ingest.discover(task_key(), given["study_date_from"], given["study_date_to"], given["quiet_minutes"])
 
     @task

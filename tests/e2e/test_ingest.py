@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.world import INGEST, Snapshot, World, snapshot
 
 from dicomanon.local_stack import airflow
+from dicomanon.local_stack.dag_runs import DagRuns
 from dicomanon.pipeline.runtime import open_runtime
 from dicomanon.sample.bulk import write_ct_studies
 from dicomanon.sample.corpus import SampleManifest
@@ -53,6 +54,13 @@ def test_a_patient_keeps_one_pseudonym_across_studies(
 
 def test_a_run_with_nothing_new_is_green_and_changes_nothing(world: World, after_second: Snapshot) -> None:
     assert world.ingest() == "success"
+    assert snapshot(world) == after_second
+
+
+def test_an_unknown_parameter_is_refused_and_nothing_is_done(world: World, after_second: Snapshot) -> None:
+    with airflow.client(world.config, "engineer") as api:
+        run_id = DagRuns(api).trigger(INGEST, {"quiet_minuts": 0})
+    assert world.finish(run_id) == "failed"
     assert snapshot(world) == after_second
 
 

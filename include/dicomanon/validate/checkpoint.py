@@ -6,11 +6,10 @@ its results and pages repeat what they are given.
 
 import logging
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from typing import Any, Final
 import pandas as pd
 
 from dicomanon.errors import Fatal
+from dicomanon.validate.data_docs import Summary, publish
 from dicomanon.validate.frame import IDENTIFIERS, STUDY_COUNTS
 from dicomanon.validate.suite import RULES, Severity
 
@@ -28,18 +28,6 @@ _RESULT_FORMAT: Final = {
 }
 _STUDY_RESULT_FORMAT: Final = {**_RESULT_FORMAT, "unexpected_index_column_names": ["study_uid"]}
 _SITE: Final = "data_docs"
-_TOUR = ("glossary_scroller.gif", "iterative-dev-loop.png", "validation_failed_unexpected_values.gif")
-_EXTERNAL = re.compile(
-    r"<script[^>]+src=[\"']https?://[^>]*>\s*</script>|<link[^>]+href=[\"']https?://[^>]*>|<img[^>]+src=[\"']https?://[^>]*>",
-    re.IGNORECASE,
-)
-_URL: Final = re.compile(r"https?://[^\"'()\s<>]+")
-_STYLE: Final = (
-    "<style>body{font:14px/1.5 system-ui,sans-serif;margin:0 2rem}table{border-collapse:collapse}"
-    "td,th{border:1px solid #ccc;padding:.25rem .5rem;text-align:left;vertical-align:top}"
-    "nav,.navbar,.cooltip,.modal,#ge-cta-footer,.ge-index-page-site-name-title+*{position:static}"
-    ".modal,.alert-dismissible,button{display:none}</style>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +109,10 @@ def run_checkpoint(
                 _validate(gx, context, "studies", studies, _study_expectations(gx), _STUDY_RESULT_FORMAT, run_name)
             )
         context.build_data_docs()
-        index = _publish(staging, docs_dir)
+        result = _result(frame, studies, results)
+        return replace(result, docs_index=publish(staging, docs_dir, _summary(result, run_name)))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return _result(frame, studies, results, index)
 
 
 def _made(folder: Path) -> Path:
@@ -145,7 +133,8 @@ def _context(gx: Any, base: Any, folder: Path) -> Any:
         # A page per suite would repeat the rules at a quarter of the run's time.
         "site_section_builders": {"expectations": "None"},
         "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        # Ours replaces its index, which lists nothing without scripts from servers outside.
+        "site_index_builder": None,
     }
     # The default would add a site of its own in a temporary folder that nobody removes.
     stores = base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
@@ -211,30 +200,7 @@ def _validate(
     return next(iter(run.run_results.values()))
 
 
-def _publish(staging: Path, docs_dir: Path) -> Path | None:
-    """Slim the pages and put them in place at once.
-
-    Great Expectations copies four megabytes of fonts and tour pictures beside every site, and its pages load scripts
-    and styles from servers outside, which a hospital's network blocks and a patient's audit trail should not feed.
-    """
-    shutil.rmtree(staging / "static" / "fonts", ignore_errors=True)
-    for name in _TOUR:
-        (staging / "static" / "images" / name).unlink(missing_ok=True)
-    for page in staging.rglob("*.html"):
-        html = page.read_text(encoding="utf-8")
-        html = _URL.sub("#", _EXTERNAL.sub("", html))
-        page.write_text(html.replace("</head>", f"{_STYLE}</head>", 1), encoding="utf-8")
-    if docs_dir.exists():
-        shutil.rmtree(docs_dir)
-    staging.chmod(0o755)
-    staging.rename(docs_dir)
-    index = docs_dir / "index.html"
-    return index if index.exists() else None
-
-
-def _result(
-    frame: pd.DataFrame, studies: pd.DataFrame | None, results: list[Any], index: Path | None
-) -> CheckpointResult:
+def _result(frame: pd.DataFrame, studies: pd.DataFrame | None, results: list[Any]) -> CheckpointResult:
     failed: dict[str, list[str]] = {}
     failed_studies: list[str] = []
     expectations = failures = notes = 0
@@ -262,7 +228,7 @@ def _result(
         success=failures == 0,
         failed={uid: tuple(rules) for uid, rules in failed.items()},
         failed_studies=tuple(dict.fromkeys(failed_studies)),
-        docs_index=index,
+        docs_index=None,
         statistics={
             "instances": len(frame),
             "studies": 0 if studies is None else len(studies),
@@ -271,4 +237,17 @@ def _result(
             "noted_expectations": notes,
             "failed_instances": len(failed),
         },
+    )
+
+
+def _summary(result: CheckpointResult, run_name: str) -> Summary:
+    return Summary(
+        title=run_name,
+        success=result.success,
+        statistics=result.statistics,
+        failed={
+            uid: tuple(f"{rule}: {RULES[rule].title}" if rule in RULES else rule for rule in rules)
+            for uid, rules in result.failed.items()
+        },
+        incomplete_studies=result.failed_studies,
     )
