@@ -34,14 +34,17 @@ down: $(STAMP) ## Stop the local stack; its data stays
 clean: $(STAMP) ## Stop the local stack and forget its data and keys
 	@$(BIN)/dicomanon stack clean
 
-test: packages-test $(STAMP) ## Run all tests on real servers
+test: packages-test $(STAMP) lint ## Run all tests on real servers
 	@$(BIN)/python -m pytest
 
-check: $(STAMP) ## Formatter, linter, types, lock in step
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+check: $(STAMP) lint ## Formatter, linter, types, lock in step
 	@$(BIN)/python deploy/check_lock.py
+
+.PHONY: lint
+lint: $(STAMP)
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
 
 format: $(STAMP) ## Format and mend what the linter can
 	$(BIN)/ruff format .

@@ -158,13 +158,17 @@ def _scratch() -> Iterator[int]:
 
 
 def _unprivileged() -> list[str]:
-    """Return the command prefix that makes a root process an ordinary one that may still walk into our 0700 folder."""
+    """Return the command prefix that makes a root process an ordinary one that may still walk into 0700 folders.
+
+    Ours is one, and ``/root`` may be above it. Of root's powers it keeps just that one. PostgreSQL's programs ask
+    access(2) whether they may run each other, which heeds it only where no_setuid_fixup is set.
+    """
     if os.geteuid() != 0:
         return []
     _ensure_system_user()
     return [
         "setpriv", f"--reuid={SYSTEM_USER}", f"--regid={SYSTEM_USER}", "--clear-groups",
-        "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--",
+        "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--securebits=+no_setuid_fixup", "--",
     ]  # fmt: skip
 
 
