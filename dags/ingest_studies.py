@@ -81,7 +81,8 @@ def ingest_studies() -> None:
         def pull_and_anonymize(batch: dict[str, int]) -> dict[str, int]:
             from dicomanon.pipeline import ingest
 
-            return ingest.pull_and_anonymize(task_key(), named(batch))
+            ti = get_current_context()["ti"]
+            return ingest.pull_and_anonymize(task_key(), named(batch), last_try=ti.try_number > ti.max_tries)
 
         @task(map_index_template="{{ batch_name }}")
         def validate(batch: dict[str, int]) -> dict[str, int]:

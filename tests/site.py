@@ -108,8 +108,9 @@ class Run:
     def plan(self) -> list[ingest.Batch]:
         return ingest.plan_batches(self.key("plan_batches"))
 
-    def pull(self, batch: ingest.Batch) -> Counts:
-        return ingest.pull_and_anonymize(self.key("batch.pull_and_anonymize", batch["number"] - 1), batch)
+    def pull(self, batch: ingest.Batch, *, last_try: bool = True) -> Counts:
+        key = self.key("batch.pull_and_anonymize", batch["number"] - 1)
+        return ingest.pull_and_anonymize(key, batch, last_try=last_try)
 
     def validate(self, batch: ingest.Batch) -> Counts:
         return ingest.validate(self.key("batch.validate", batch["number"] - 1), batch)

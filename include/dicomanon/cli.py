@@ -147,23 +147,31 @@ def load(
 @app.command()
 def trigger(
     dag: Annotated[str, typer.Argument(help="Such as ingest_studies.")],
-    conf: Annotated[str, typer.Option(help="Parameters as a JSON object.")] = "{}",
+    conf: Annotated[
+        str, typer.Option(help="Parameters as a JSON object; @FILE reads them from a file, - from standard input.")
+    ] = "{}",
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow the run to its end; exit code 1 when it is red.")
     ] = False,
     login: Annotated[str, typer.Option(help="Which of the stack's Airflow logins to use.")] = "engineer",
 ) -> None:
     """Start a DAG run through Airflow's REST API."""
+    from dicomanon.cohort.parameters import RESERVED_NAMES
     from dicomanon.local_stack import airflow, demo
     from dicomanon.local_stack.config import StackConfig
     from dicomanon.local_stack.dag_runs import DagRuns
 
     try:
-        parameters = json.loads(conf)
+        parameters = json.loads(_text_of(conf))
     except json.JSONDecodeError as error:
         raise typer.BadParameter(f"not JSON (at character {error.pos})", param_hint="--conf") from None
     if not isinstance(parameters, dict):
         raise typer.BadParameter('a JSON object is needed, such as {"quiet_minutes": 0}', param_hint="--conf")
+    if conf[:1] not in {"@", "-"} and RESERVED_NAMES & parameters.keys():
+        # What is typed here is in the shell's history and in the list of processes, for everybody to read.
+        raise typer.BadParameter(
+            "identifiers go into a file or come from standard input: @FILE or -", param_hint="--conf"
+        )
     config = StackConfig.load()
     with airflow.client(config, login) as api:
         runs = DagRuns(api)
@@ -260,6 +268,18 @@ def crosswalk_export(
     airflow.require_admin(StackConfig.load(), login)
     counts = export_maps(uid_map, patient_map, actor=login, reason=reason)
     out.print(", ".join(f"{value} {name}" for name, value in counts.items()))
+
+
+def _text_of(option: str) -> str:
+    """Return an option's text, or what the file or the stream that it names holds."""
+    if option == "-":
+        return sys.stdin.read()
+    if not option.startswith("@"):
+        return option
+    try:
+        return Path(option[1:]).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise typer.BadParameter("the file cannot be read", param_hint="--conf") from None
 
 
 def _say(what: str) -> None:

@@ -245,7 +245,7 @@ class TestBalance:
         run.validate()
         run.store()
         assert not crosswalk.ledger.balance([study_id])[0].balanced
-        crosswalk.mapping.hold([source.instance_id for source in run.sources()], HoldReason.NOT_RETRIEVED)
+        crosswalk.mapping.hold(run.batch, [source.instance_id for source in run.sources()], HoldReason.NOT_RETRIEVED)
         (account,) = crosswalk.ledger.balance([study_id])
         assert (account.stored, account.held, account.pending) == (3, {"not-retrieved": 1}, 0)
         assert account.balanced

@@ -28,6 +28,7 @@ from dicomanon.crosswalk.rows import MappedOutcome, Receipt, Verdict
 from dicomanon.errors import Fatal
 from dicomanon.identity import StudyFacts
 from dicomanon.reasons import HoldReason
+from dicomanon.values import BatchId
 
 Snapshot = Callable[[], dict[str, list[tuple[object, ...]]]]
 
@@ -280,7 +281,7 @@ class TestVerdicts:
 
     def test_nothing_is_validated_that_was_not_deidentified(self, crosswalk: Crosswalk, run: Run) -> None:
         ids = [source.instance_id for source in run.sources()]
-        crosswalk.mapping.hold(ids[:1], HoldReason.NOT_RETRIEVED)
+        crosswalk.mapping.hold(run.batch, ids[:1], HoldReason.NOT_RETRIEVED)
         crosswalk.mapping.record_verdicts(run.batch, [Verdict(instance_id, True, {}) for instance_id in ids])
         assert sorted(run.states()) == ["discovered"] * 5 + ["held"]
 
@@ -343,21 +344,37 @@ class TestReceipts:
         assert run.states() == ["deidentified"] * 6
         assert rows(crosswalk_dsn, "SELECT count(*) FROM crosswalk.store_receipt") == [(6,)]
 
+    def test_a_receipt_for_other_bytes_is_not_applied(self, crosswalk: Crosswalk, run: Run) -> None:
+        run.record()
+        run.validate()
+        row = crosswalk.mapping.staged(run.batch)[0]
+        crosswalk.mapping.record_receipts(
+            run.batch, [Receipt(row.instance_id, True, True, 0, output_digest=b"\0" * 32)]
+        )
+        assert run.states() == ["validated"] * 6
+
 
 class TestHold:
     def test_leaves_settled_instances_alone(self, crosswalk: Crosswalk, run: Run) -> None:
         run.complete()
-        crosswalk.mapping.hold([row.instance_id for row in run.sources()], HoldReason.UNEXPECTED)
+        crosswalk.mapping.hold(run.batch, [row.instance_id for row in run.sources()], HoldReason.UNEXPECTED)
         assert run.states() == ["stored"] * 6
 
     def test_keeps_the_first_reason(self, crosswalk: Crosswalk, run: Run) -> None:
         ids = [row.instance_id for row in run.sources()]
-        crosswalk.mapping.hold(ids, HoldReason.NOT_RETRIEVED)
-        crosswalk.mapping.hold(ids, HoldReason.UNEXPECTED)
+        crosswalk.mapping.hold(run.batch, ids, HoldReason.NOT_RETRIEVED)
+        crosswalk.mapping.hold(run.batch, ids, HoldReason.UNEXPECTED)
         assert crosswalk.ledger.balance(run_id=run.id)[0].held == {"not-retrieved": 6}
 
+    def test_of_an_earlier_batch_leaves_what_a_later_one_took_over(self, crosswalk: Crosswalk, run: Run) -> None:
+        ids = [row.instance_id for row in run.sources()]
+        later = crosswalk.ledger.open_run("ingest_studies", "later")
+        crosswalk.ledger.open_batch(later, 1, ids)
+        crosswalk.mapping.hold(run.batch, ids, HoldReason.NOT_RETRIEVED)
+        assert crosswalk.ledger.balance(run_id=later)[0].held == {}
+
     def test_of_nothing_does_nothing(self, crosswalk: Crosswalk) -> None:
-        crosswalk.mapping.hold([], HoldReason.UNEXPECTED)
+        crosswalk.mapping.hold(BatchId(1), [], HoldReason.UNEXPECTED)
 
 
 class TestKnownValues:

@@ -3,14 +3,14 @@
 import pytest
 from tests.site import Run, Site, slices, study
 
-from dicomanon.errors import Retriable
+from dicomanon.errors import Fatal
 
 
 def test_a_batch_is_closed_when_every_instance_is_settled(site: Site) -> None:
     site.load(*slices(study("closed")))
     run = Run()
     (batch,) = run.pulled()
-    with pytest.raises(Retriable, match="3 instances"):
+    with pytest.raises(Fatal, match="3 instances"):
         run.update(batch)
     assert len(site.staged_files()) == 3, "what is needed again is not thrown away"
     run.validate(batch)

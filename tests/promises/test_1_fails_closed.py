@@ -9,7 +9,7 @@ from tests.proxy import Reply, proxy
 from tests.site import CAST, Ingested, PlantedError, Run, Site, ct, encoded, read, slices, study
 
 from dicomanon.deidentify import Deidentified, encode
-from dicomanon.errors import Retriable
+from dicomanon.errors import Fatal
 from dicomanon.pipeline import anonymize, validate
 from dicomanon.reasons import HoldReason
 from dicomanon.sample.corpus import SampleManifest
@@ -283,5 +283,5 @@ def test_nothing_is_stored_that_was_not_validated(site: Site) -> None:
     (batch,) = run.pulled()
     assert run.store(batch)["stored"] == 0
     assert site.research_objects() == {}
-    with pytest.raises(Retriable):
+    with pytest.raises(Fatal):
         run.update(batch)

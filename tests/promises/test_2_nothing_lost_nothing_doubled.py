@@ -351,7 +351,6 @@ def test_a_later_run_takes_over_and_the_earlier_one_does_no_harm(site: Site) -> 
     site.assert_settled(*sources)
 
 
-# The three below name what is not done yet; strict, so that whoever mends it has to say so here.
 def test_an_instance_that_the_pacs_cannot_deliver_stops_no_other(site: Site, between: Proxy) -> None:
     sources = [*slices(A), *slices(B)]
 
@@ -363,6 +362,45 @@ def test_an_instance_that_the_pacs_cannot_deliver_stops_no_other(site: Site, bet
     site.ingest(*sources)
     assert site.states()[sop_uid(sources[1])] == "held(not-retrieved)"
     site.assert_settled(sources[0], *sources[2:])
+
+
+def test_a_study_that_the_pacs_cannot_list_stops_no_other_and_is_not_forgotten(site: Site, between: Proxy) -> None:
+    bad, good = slices(A), slices(B)
+    uid = str(read(bad[0]).StudyInstanceUID)
+
+    def fail(reply: Reply) -> None:
+        if f"/studies/{uid}/" in reply.path:
+            reply.fail(500)
+
+    between.change = fail
+    site.load(*bad, *good)
+    with pytest.raises(Fatal, match="1 studies could not be listed"):
+        Run().complete()
+    site.assert_settled(*good)
+    between.change = lambda reply: None
+    Run().complete()
+    site.assert_settled(*bad, *good)
+
+
+def test_an_instance_is_asked_for_again_before_it_is_held(site: Site, between: Proxy) -> None:
+    sources = slices(A)
+
+    def fail(reply: Reply) -> None:
+        if reply.is_wado and sources[1] in reply.parts():
+            reply.fail(500)
+
+    site.load(*sources)
+    run = Run()
+    run.discover()
+    (batch,) = run.plan()
+    between.change = fail
+    with pytest.raises(Retriable, match="does not deliver 1 instances"):
+        run.pull(batch, last_try=False)
+    between.change = lambda reply: None
+    run.pull(batch)
+    for step in (run.validate, run.store, run.update):
+        step(batch)
+    site.assert_settled(*sources)
 
 
 def test_one_uid_in_two_studies_is_stored_once(site: Site) -> None:
@@ -390,7 +428,7 @@ def test_a_study_whose_uid_is_none_stops_no_other(site: Site) -> None:
     site.load(encoded(odd), *slices(A))
     run = Run()
     assert run.discover()["not_listed"] == 1
-    with pytest.raises(Fatal, match="1 studies cannot be listed"):
+    with pytest.raises(Fatal, match="1 studies could not be listed"):
         run.complete()
     site.assert_settled(*slices(A))
 

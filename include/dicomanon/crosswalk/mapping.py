@@ -101,9 +101,9 @@ class Mapping:
         """
         verdicts.record_receipts(self._session, batch_id, receipts)
 
-    def hold(self, instance_ids: Iterable[int], reason: HoldReason | str, detail: str = "") -> None:
-        """Hold instances that are not settled; the others keep their state and reason."""
-        verdicts.hold(self._session, instance_ids, reason, detail)
+    def hold(self, batch_id: BatchId, instance_ids: Iterable[int], reason: HoldReason | str, detail: str = "") -> None:
+        """Hold instances of a batch that are not settled; the others, and those of a later batch, stay as they are."""
+        verdicts.hold(self._session, batch_id, instance_ids, reason, detail)
 
     def studies_for_cohort(
         self,

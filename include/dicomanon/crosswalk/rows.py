@@ -175,12 +175,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the research PACS said of one object (PS3.18 10.5), and whether QIDO-RS then showed it."""
+    """What the research PACS said of one object (PS3.18 10.5), and whether QIDO-RS then showed it.
+
+    With ``output_digest`` given, a receipt for other bytes than the crosswalk names is not applied.
+    """
 
     instance_id: int
     accepted: bool
     confirmed: bool
     status: int | None = None
+    output_digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ def record_receipts(session: Session, batch_id: BatchId, receipts: Sequence[Rece
         moves, kept = [], []
         for instance_id, row in rows.items():
             receipt = single[instance_id]
+            if receipt.output_digest is not None and receipt.output_digest != row.output_digest:
+                continue  # It is about other bytes than the crosswalk names by now.
             said = (row.output_digest, receipt.accepted, receipt.confirmed, receipt.status)
             if newest.get(instance_id) != said:
                 kept.append((instance_id, batch_id, *said))
@@ -99,7 +101,9 @@ def record_receipts(session: Session, batch_id: BatchId, receipts: Sequence[Rece
         )
 
 
-def hold(session: Session, instance_ids: Iterable[int], reason: HoldReason | str, detail: str) -> None:
+def hold(
+    session: Session, batch_id: BatchId, instance_ids: Iterable[int], reason: HoldReason | str, detail: str
+) -> None:
     """Hold instances that are not settled; the contract is :meth:`Mapping.hold`'s."""
     ids = sorted(set(instance_ids))
     if not ids:
@@ -108,11 +112,11 @@ def hold(session: Session, instance_ids: Iterable[int], reason: HoldReason | str
         raise Fatal("an instance is held for a reason")
     with session.transaction() as connection:
         connection.execute(
-            "WITH locked AS MATERIALIZED (SELECT id FROM crosswalk.instance WHERE id = ANY(%s)"
+            "WITH locked AS MATERIALIZED (SELECT id FROM crosswalk.instance WHERE id = ANY(%s) AND batch_id = %s"
             " AND state IN ('discovered', 'deidentified', 'validated') ORDER BY id FOR NO KEY UPDATE)"
             " UPDATE crosswalk.instance i SET state = 'held', reason = %s, detail = %s, state_changed_at = now()"
             " FROM locked WHERE i.id = locked.id",
-            (ids, str(reason), detail),
+            (ids, batch_id, str(reason), detail),
         )
 
 

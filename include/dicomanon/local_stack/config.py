@@ -80,6 +80,8 @@ class StackConfig(BaseModel):
 
     ports: Ports = Field(default_factory=Ports.chosen)
     passwords: Passwords = Field(default_factory=Passwords)
+    choices: dict[str, str] = Field(default_factory=dict)
+    """Settings of the site by their variable, as the environment had them when the stack was started."""
 
     @property
     def airflow_url(self) -> str:
@@ -136,6 +138,12 @@ class StackConfig(BaseModel):
         """Return this configuration with the ports that the environment names; ``0`` there keeps what is set."""
         named = {name: port for name, port in _asked_for(Ports.model_fields).items() if port}
         return self.model_copy(update={"ports": self.ports.model_copy(update=named)})
+
+    def with_choices(self, names: Iterable[str]) -> "StackConfig":
+        """Return this configuration with what the environment says of ``names``; what it leaves open stays."""
+        return self.model_copy(
+            update={"choices": self.choices | {name: os.environ[name] for name in names if name in os.environ}}
+        )
 
     def save(self) -> None:
         """Write the file, readable by its owner alone, and complete from the moment that it exists."""

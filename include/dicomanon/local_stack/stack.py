@@ -21,6 +21,22 @@ Say = Callable[[str], None]
 MINIMUM_FREE_BYTES = 3 << 30
 
 
+CHOICES = (
+    "DICOMANON_PROFILE",
+    "DICOMANON_DEFAULT_ISSUER",
+    "DICOMANON_QUIET_MINUTES",
+    "DICOMANON_DISCOVER_DAYS",
+    "DICOMANON_BATCH_INSTANCES",
+    "DICOMANON_BATCH_MEGABYTES",
+    "DICOMANON_BATCHES_AT_ONCE",
+    "DICOMANON_PULL_THREADS",
+)
+"""Settings that a site may choose; the command and the tasks must see the same, or a patient would be two."""
+
+DAG_CHOICES = ("DICOMANON_INGEST_SCHEDULE", "DICOMANON_RETRY_SECONDS")
+"""What DAG files read when they are parsed, in whichever of Airflow's processes that is."""
+
+
 def pipeline_environment(config: StackConfig) -> dict[str, str]:
     """Return the settings of the pipeline's own tasks and of the command: with the keys, for these processes only."""
     folder = state_folder()
@@ -40,13 +56,14 @@ def pipeline_environment(config: StackConfig) -> dict[str, str]:
         "DICOMANON_STAGING_DIR": str(folder / "staging"),
         "DICOMANON_DATA_DOCS_DIR": str(folder / "data-docs"),
         "DICOMANON_RELEASE_DIR": str(folder / "releases"),
+        **{name: value for name, value in config.choices.items() if name in CHOICES},
     }
 
 
 def use_local_stack() -> None:
     """Let a command work on the local stack where the environment names no other site."""
     if "DICOMANON_CROSSWALK_DSN" not in os.environ and StackConfig.path().exists():
-        os.environ.update(pipeline_environment(StackConfig.load()))
+        _adopt(StackConfig.load())
 
 
 def require_site() -> None:
@@ -79,12 +96,19 @@ def local_crosswalk() -> Iterator[None]:
     config = _configured()
     was_running = is_running(state_folder() / "postgres")
     server = start_database(config)
-    os.environ.update(pipeline_environment(config))
+    _adopt(config)
     try:
         yield
     finally:
         if not was_running:
             server.stop()
+
+
+def _adopt(config: StackConfig) -> None:
+    """Take the stack's settings over into this process, those of the shell's that its tasks do not have put aside."""
+    for name in CHOICES:
+        os.environ.pop(name, None)
+    os.environ.update(pipeline_environment(config))
 
 
 def _keyring_file() -> Path:
@@ -108,7 +132,8 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
     Fatal
         With one line that says what is missing or in the way.
     """
-    config = _configured()
+    config = _configured().with_choices((*CHOICES, *DAG_CHOICES))
+    config.save()
     _require_disk_space()
     say("PostgreSQL, clinical and research PACS")
     with ThreadPoolExecutor() as pool:
@@ -119,7 +144,9 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
     say("Airflow: metadata database, roles, logins, pools")
     airflow.prepare(config)
     say("Airflow: api-server, scheduler, dag-processor, triggerer")
-    shared = dict(airflow_variables or {})
+    shared = {name: value for name, value in config.choices.items() if name in DAG_CHOICES} | dict(
+        airflow_variables or {}
+    )
     airflow.start(
         config,
         {

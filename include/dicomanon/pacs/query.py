@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Self
 
+from dicomanon.errors import DicomanonError
 from dicomanon.identity import InstanceSighting, StudySighting
 from dicomanon.pacs.connection import Connection
 from dicomanon.pacs.endpoint import PacsEndpoint
@@ -69,7 +70,7 @@ class ClinicalPacs:
         )
         for study_uid, row in sweep.run():
             # Some archives leave the number out, or say none although they list the study.
-            yield StudySighting(study_uid, row.instances or self.count_instances(study_uid))
+            yield StudySighting(study_uid, row.instances or self._count_or_none(study_uid))
 
     def list_instances(self, study_uid: str) -> list[InstanceSighting]:
         """Return every instance of a study; none if the PACS does not know the study."""
@@ -78,6 +79,13 @@ class ClinicalPacs:
     def count_instances(self, study_uid: str) -> int:
         """Count the instances of a study by listing them."""
         return len(self.list_instances(study_uid))
+
+    def _count_or_none(self, study_uid: str) -> int:
+        """Return 0 for a study that cannot be counted: whoever asks for its instances will hear why, of it alone."""
+        try:
+            return self.count_instances(study_uid)
+        except DicomanonError:
+            return 0
 
     def retrieve_study(self, study_uid: str) -> Iterator[bytes]:
         """Yield the PS3.10 file of each instance of a study; see :func:`dicomanon.pacs.retrieve.retrieve`."""

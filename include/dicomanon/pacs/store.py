@@ -33,6 +33,7 @@ _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _ANSWERED = (200, 202, 409)
 """Statuses of Table 10.5.3-1 whose body says what became of each object."""
 _BAD_REQUEST = (400, 413, 415, 422)
+_NOT_ABOUT_THE_OBJECT = (413, 415)
 """Statuses that one bad object, or too many at once, brings upon the whole request."""
 
 
@@ -143,6 +144,11 @@ class ResearchPacs:
             return _results(group, response)
         if response.status_code not in _BAD_REQUEST:
             raise self._connection.refusal("STOW-RS", response.status_code)
+        if len(group) == 1 and response.status_code in _NOT_ABOUT_THE_OBJECT:
+            raise Fatal(
+                f"the {self._connection.endpoint.name} PACS (STOW-RS) answered {response.status_code} to a single "
+                "object: raise the limit of body size of the server or of a proxy before it, or check the url"
+            )
         if len(group) == 1:
             return [StoreResult(group[0].sop_uid, accepted=False)]
         # One bad object must not refuse the others: Orthanc answers 400 to a request for a single unreadable part.

@@ -1,13 +1,17 @@
 """Finds what the clinical PACS has and the ledger does not: new studies, and studies that have grown."""
 
+import logging
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 from dicomanon.crosswalk.rows import DueStudy
-from dicomanon.errors import DicomanonError, Held
+from dicomanon.errors import DicomanonError
 from dicomanon.identity import StudySighting
 from dicomanon.pipeline.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 
@@ -30,7 +34,6 @@ def discover(
     ledger = runtime.crosswalk.ledger
     quiet = timedelta(minutes=runtime.settings.quiet_minutes if quiet_minutes is None else quiet_minutes)
     counts = {"studies": 0, "new": 0, "grown": 0, "shrunk": 0, "enrolled_studies": 0, "enrolled_instances": 0}
-    counts["not_listed"] = 0
     if start is None and end is None and runtime.settings.discover_days:
         start = datetime.now(UTC).date() - timedelta(days=runtime.settings.discover_days)
     # Studies without a date can only be found by listing the whole archive, which a bounded query is there to avoid.
@@ -42,22 +45,26 @@ def discover(
         counts["grown"] += seen.grown
         counts["shrunk"] += seen.shrunk
 
-    def enroll(study: DueStudy) -> int | None:
+    def enroll(study: DueStudy) -> int | DicomanonError:
         try:
             sightings = runtime.clinical.list_instances(study.study_uid.reveal())
-        except Held:
-            # Its UID cannot be asked for. The study stays due, and the ledger unbalanced; the others go on.
-            return None
+        except DicomanonError as error:
+            # The study stays due, and makes the run red at its end; until then the others go on.
+            return error
         return ledger.enroll(study.study_id, sightings, datetime.now(UTC)).new
 
     due = ledger.due(quiet, datetime.now(UTC))
+    troubles: Counter[str] = Counter()
     with ThreadPoolExecutor(runtime.settings.clinical.threads) as pool:
-        for new_instances in pool.map(enroll, due):
-            if new_instances is None:
-                counts["not_listed"] += 1
+        for outcome in pool.map(enroll, due):
+            if isinstance(outcome, DicomanonError):
+                troubles[str(outcome)] += 1
             else:
                 counts["enrolled_studies"] += 1
-                counts["enrolled_instances"] += new_instances
+                counts["enrolled_instances"] += outcome
+    counts["not_listed"] = troubles.total()
+    for trouble, studies in troubles.most_common():
+        log.warning("%d studies could not be listed: %s", studies, trouble)
     return counts
 
 

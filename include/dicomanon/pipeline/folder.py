@@ -74,6 +74,8 @@ def deidentify_folder(
     """
     require_possible(source, destination, profile, [uid_map, patient_map, report])
     files = sorted(path for path in source.rglob("*") if path.is_file())
+    # First, so that it stands whatever becomes of the rest.
+    _audit(len(files), maps=bool(uid_map or patient_map))
     destination.mkdir(parents=True, exist_ok=True, mode=0o700)
     results: dict[Path, FileResult] = {}
     chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
@@ -81,7 +83,6 @@ def deidentify_folder(
     with ProcessPoolExecutor(jobs) as pool:
         for chunk, done in zip(chunks, pool.map(work, chunks), strict=True):
             results.update(zip(chunk, done, strict=True))
-    _audit(len(results), maps=bool(uid_map or patient_map))
     if uid_map is not None:
         write_map(uid_map, _distinct(pair for result in results.values() for pair in result.uids))
     if patient_map is not None:

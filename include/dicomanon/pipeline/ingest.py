@@ -66,9 +66,9 @@ def plan_batches(key: TaskKey) -> list[Batch]:
     return batches
 
 
-def pull_and_anonymize(key: TaskKey, batch: Batch) -> Counts:
+def pull_and_anonymize(key: TaskKey, batch: Batch, *, last_try: bool = True) -> Counts:
     """Stream, de-identify and stage one batch."""
-    return run_step(pull, key, BatchId(batch["id"]), BatchId(batch["id"]))
+    return run_step(pull, key, BatchId(batch["id"]), BatchId(batch["id"]), last_try=last_try)
 
 
 def validate(key: TaskKey, batch: Batch) -> Counts:

@@ -20,6 +20,9 @@ from dicomanon.values import BatchId, ResearchUid
 
 Counts = dict[str, int]
 
+MOST_STRIKES = 5
+"""Instances asked for in vain, with none delivered, after which the PACS is taken to be down."""
+
 ROWS_AT_ONCE = 64
 """Crosswalk rows committed together; as many objects wait, written but not published."""
 
@@ -33,7 +36,13 @@ class Request:
     sop_uid: str = ""
 
     def stream(self, pacs: ClinicalPacs) -> Iterator[bytes]:
-        """Yield the Part 10 objects that the request delivers; none of what the PACS does not have any more."""
+        """Yield the Part 10 objects that the request delivers; none of what the PACS does not have any more.
+
+        Raises
+        ------
+        Undelivered
+            The PACS failed or refused; raised by the stream alone, so that no other trouble is taken for it.
+        """
         try:
             if self.sop_uid:
                 yield from pacs.retrieve_instance(self.study_uid, self.series_uid, self.sop_uid)
@@ -43,17 +52,33 @@ class Request:
                 yield from pacs.retrieve_study(self.study_uid)
         except Held:
             return
+        except (Retriable, Fatal) as error:
+            raise Undelivered(error) from None
 
 
-def pull_and_anonymize(runtime: Runtime, batch_id: BatchId) -> Counts:
+class Undelivered(Exception):
+    """A request's stream broke off or was refused; ``cause`` says how, without a value."""
+
+    def __init__(self, cause: Retriable | Fatal) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def pull_and_anonymize(runtime: Runtime, batch_id: BatchId, *, last_try: bool = True) -> Counts:
     """Bring every unsettled instance of the batch to ``deidentified``, ``held`` or ``filtered``.
 
     Mapping rows are committed before an object gets the name under which the next step finds it. Running it again
     does only what is missing.
 
+    Parameters
+    ----------
+    last_try
+        Whether nobody will try again: only then is an instance that the PACS fails to deliver, while it delivers
+        others, held as ``not-retrieved``.
+
     Raises
     ------
-    Retriable
+    Retriable, Fatal
         The clinical PACS or the crosswalk failed; what was done until then stays done.
     """
     profile = compile_profile(load_profile(runtime.settings.profile))
@@ -75,43 +100,52 @@ def pull_and_anonymize(runtime: Runtime, batch_id: BatchId) -> Counts:
             except Held as held:
                 # Only a request for one instance tells which one cannot be read; others find it missing below.
                 row = wanted.get(request)
-                if row is not None:
+                if row is not None and desk.claim(row):
                     desk.take(row, anonymizer.unreadable(row.instance_id, raw, held))
                 continue
             row = wanted.get(Request(source.study_uid, source.series_uid, source.sop_uid))
             if row is not None and desk.claim(row):
                 desk.take(row, anonymizer.anonymize(row.instance_id, raw, source))
 
-    def fetch_what_comes(request: Request) -> Retriable | None:
+    def fetch_what_comes(request: Request) -> Undelivered | None:
         try:
             fetch(request)
-        except Retriable as error:
+        except Undelivered as error:
             return error
         return None
 
-    def ask_by_name(row: BatchSource) -> None:
-        """Ask twice for one instance; a PACS that fails for it alone does not keep the others from going on."""
-        for _ in range(2):
-            try:
-                return fetch(one_instance(row))
-            except Retriable:
-                delivered = next((other for other in todo if desk.has(other)), None)
-                if delivered is None:
-                    raise
-                # Raises in its turn where the PACS fails altogether.
-                next(one_instance(delivered).stream(runtime.clinical), None)
+    strikes: list[int] = []
+
+    def ask_by_name(row: BatchSource) -> Undelivered | None:
+        """Ask for one instance; where the PACS fails for others too, it is the PACS that fails."""
+        failure = fetch_what_comes(one_instance(row))
+        if failure is None:
+            return None
+        strikes.append(row.instance_id)
+        delivered = next((other for other in todo if desk.has(other)), None)
+        if delivered is None:
+            if len(strikes) >= MOST_STRIKES:
+                raise failure.cause
+            return failure
+        try:
+            next(one_instance(delivered).stream(runtime.clinical), None)
+        except Undelivered as error:
+            raise error.cause from None
+        return failure
 
     try:
         with ThreadPoolExecutor(runtime.settings.pull_threads) as pool:
-            failures = [error for error in pool.map(fetch_what_comes, requests_for(todo)) if error]
-            if failures and not any(desk.has(row) for row in todo):
-                raise failures[0]
+            list(pool.map(fetch_what_comes, requests_for(todo)))
             # What a study's or a series' stream left out is asked for by name before it counts as lost.
-            list(pool.map(ask_by_name, [row for row in todo if not desk.has(row)]))
+            refused = [error for error in pool.map(ask_by_name, [row for row in todo if not desk.has(row)]) if error]
     finally:
         desk.flush()
     undelivered = [row.instance_id for row in todo if not desk.has(row)]
-    runtime.crosswalk.mapping.hold(undelivered, HoldReason.NOT_RETRIEVED)
+    if refused and len(undelivered) == len(todo):
+        raise refused[0].cause  # Nothing vouches for the PACS: it is not for the instances to pay.
+    if refused and not last_try:
+        raise Retriable(f"the clinical PACS does not deliver {len(refused)} instances of {len(todo)}")
+    runtime.crosswalk.mapping.hold(batch_id, undelivered, HoldReason.NOT_RETRIEVED)
     return {"instances": len(todo), **desk.counts, "not_retrieved": len(undelivered)}
 
 

@@ -1,12 +1,16 @@
 """The balance of a run: per study, what both PACS really hold against what the crosswalk says."""
 
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
 from dicomanon.crosswalk.rows import StudyBalance
-from dicomanon.errors import Fatal
+from dicomanon.errors import DicomanonError, Fatal
 from dicomanon.pipeline.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 
@@ -26,11 +30,14 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ReconciledStudy:
-    """One line of the balance; research identifiers and counts only."""
+    """One line of the balance; research identifiers and counts only.
+
+    A count is ``None`` where the PACS could not be asked: such a study does not balance.
+    """
 
     account: StudyBalance
-    clinical: int
-    research: int
+    clinical: int | None
+    research: int | None
 
     @property
     def balanced(self) -> bool:
@@ -47,12 +54,12 @@ class ReconciledStudy:
             str(account.research_study_uid or "-"),
             str(account.pseudonym or "-"),
             "/".join(account.modalities) or "-",
-            str(self.clinical),
+            "?" if self.clinical is None else str(self.clinical),
             str(account.stored),
             held,
             str(account.filtered),
             str(account.pending),
-            str(self.research),
+            "?" if self.research is None else str(self.research),
             "yes" if self.balanced else "NO",
         )
 
@@ -65,12 +72,21 @@ def reconcile(runtime: Runtime, run_id: UUID) -> list[ReconciledStudy]:
         research = account.research_study_uid
         return ReconciledStudy(
             account=account,
-            clinical=runtime.clinical.count_instances(account.study_uid.reveal()),
-            research=len(runtime.research.stored_instances(str(research))) if research else 0,
+            clinical=_asked(lambda: runtime.clinical.count_instances(account.study_uid.reveal())),
+            research=_asked(lambda: len(runtime.research.stored_instances(str(research)))) if research else 0,
         )
 
     with ThreadPoolExecutor(runtime.settings.clinical.threads) as pool:
         return list(pool.map(count, accounts))
+
+
+def _asked(question: Callable[[], int]) -> int | None:
+    """Return the answer, or ``None``: one study that cannot be asked for hides the balance of no other."""
+    try:
+        return question()
+    except DicomanonError as error:
+        log.warning("a study could not be counted: %s", error)
+        return None
 
 
 def totals(studies: list[ReconciledStudy], *, not_listed: int = 0) -> Counts:
@@ -78,7 +94,7 @@ def totals(studies: list[ReconciledStudy], *, not_listed: int = 0) -> Counts:
     return {
         "studies": len(studies),
         "not_listed": not_listed,
-        "clinical": sum(study.clinical for study in studies),
+        "clinical": sum(study.clinical or 0 for study in studies),
         "stored": sum(study.account.stored for study in studies),
         "held": sum(sum(study.account.held.values()) for study in studies),
         "filtered": sum(study.account.filtered for study in studies),
@@ -97,8 +113,8 @@ def require_balance(counts: Counts) -> None:
     """
     if counts["not_listed"]:
         raise Fatal(
-            f"{counts['not_listed']} studies cannot be listed, most likely for a malformed Study Instance UID: "
-            "correct them in the clinical PACS; everything else is settled as the table says"
+            f"{counts['not_listed']} studies could not be listed: the log of discover says why (a malformed "
+            "Study Instance UID is to be corrected in the clinical PACS); everything else is settled as the table says"
         )
     if counts["unbalanced"]:
         raise Fatal(

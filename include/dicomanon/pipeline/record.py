@@ -1,6 +1,6 @@
 """Closes a batch in the crosswalk: what it came to, and nothing of it left in staging."""
 
-from dicomanon.errors import Retriable
+from dicomanon.errors import Fatal
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging, staged_batches
 from dicomanon.values import BatchId
@@ -13,14 +13,14 @@ def update_crosswalk(runtime: Runtime, batch_id: BatchId) -> Counts:
 
     Raises
     ------
-    Retriable
+    Fatal
         Instances are left that no step has settled.
     """
     counts: Counts = {"stored": 0, "held": 0, "filtered": 0, "unsettled": 0}
     for source in runtime.crosswalk.ledger.batch_sources(batch_id):
         counts[source.state if source.state.terminal else "unsettled"] += 1
     if counts["unsettled"]:
-        raise Retriable(f"{counts['unsettled']} instances of the batch are not settled: start the DAG again")
+        raise Fatal(f"{counts['unsettled']} instances of the batch are not settled: start the DAG again")
     Staging(runtime.settings.staging_dir, batch_id).clear()
     return counts
 

@@ -38,8 +38,9 @@ class Staging:
         self._unpublished(sop_uid).rename(self.path(sop_uid))
 
     def holds(self, sop_uid: ResearchUid) -> bool:
-        """Tell whether an object has been published and not removed."""
-        return self.path(sop_uid).exists()
+        """Tell whether an object has been published and not removed; an empty one is what a power cut leaves."""
+        path = self.path(sop_uid)
+        return path.exists() and path.stat().st_size > 0
 
     def remove(self, sop_uid: ResearchUid) -> None:
         """Remove an object; does nothing where there is none."""

@@ -24,17 +24,19 @@ def store(runtime: Runtime, batch_id: BatchId) -> Counts:
     ------
     Retriable
         The research PACS failed, or does not show what it accepted; what it confirmed is recorded all the same.
+    Fatal
+        A validated object is not in staging any more: only a new run pulls it again.
     """
     staging = Staging(runtime.settings.staging_dir, batch_id)
     staged = runtime.crosswalk.mapping.staged(batch_id)
     validated: Validated = {row.research_sop_uid: row for row in staged if row.state == "validated"}
     missing = sum(not staging.holds(uid) for uid in validated)
     if missing:
-        raise Retriable(f"{missing} validated objects are missing from staging: start the DAG again to pull them anew")
+        raise Fatal(f"{missing} validated objects are missing from staging: start the DAG again to pull them anew")
     changed: list[StagedInstance] = []
     results, failure = _send(runtime, _unchanged(staging, validated, changed))
     runtime.crosswalk.mapping.hold(
-        [row.instance_id for row in changed], HoldReason.NONCONFORMANT, "changed after its verdict"
+        batch_id, [row.instance_id for row in changed], HoldReason.NONCONFORMANT, "changed after its verdict"
     )
     receipts = list(_receipts(runtime, validated, [result for result in results if not result.retriable]))
     runtime.crosswalk.mapping.record_receipts(batch_id, receipts)
@@ -79,9 +81,12 @@ def _receipts(runtime: Runtime, validated: Validated, results: Iterable[StoreRes
         study = row.research_study_uid
         if study not in shown:
             shown[study] = runtime.research.stored_instances(study)
+        confirmed = result.sop_uid in shown[study]
         yield Receipt(
             instance_id=row.instance_id,
-            accepted=result.accepted,
-            confirmed=result.sop_uid in shown[study],
+            # An archive may take an object without saying so; none that refuses it shows it.
+            accepted=result.accepted or (confirmed and result.status is None),
+            confirmed=confirmed,
             status=result.status,
+            output_digest=row.output_digest,
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from dicomanon.crosswalk.rows import StagedInstance, Verdict
-from dicomanon.errors import Retriable
+from dicomanon.errors import Fatal
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging
 from dicomanon.profile import load_profile
@@ -30,22 +30,22 @@ def validate(runtime: Runtime, batch_id: BatchId, docs: str) -> Counts:
 
     Raises
     ------
-    Retriable
+    Fatal
         A staged object is missing: the batch must be pulled again.
     """
     staging = Staging(runtime.settings.staging_dir, batch_id)
     staged = [row for row in runtime.crosswalk.mapping.staged(batch_id) if row.state == "deidentified"]
     missing = sum(not staging.holds(row.research_sop_uid) for row in staged)
     if missing:
-        raise Retriable(
-            f"{missing} staged objects are missing: clear this batch's pull_and_anonymize to pull them again"
-        )
+        raise Fatal(f"{missing} staged objects are missing: clear this batch's pull_and_anonymize to pull them again")
     if not staged:
         return {"instances": 0, "passed": 0, "held": 0}
     failed: dict[int, str] = {}
     examined = list(_examine(runtime, staging, staged, failed))
     for instance_id, error in failed.items():
-        runtime.crosswalk.mapping.hold([instance_id], HoldReason.UNEXPECTED, f"{error} while it was validated")
+        runtime.crosswalk.mapping.hold(
+            batch_id, [instance_id], HoldReason.UNEXPECTED, f"{error} while it was validated"
+        )
     if not examined:
         return {"instances": len(staged), "passed": 0, "held": len(staged)}
     checkpoint = run_checkpoint(
