@@ -53,5 +53,6 @@ format: $(STAMP) ## Format and mend what the linter can
 lock: $(STAMP) ## Make requirements*.txt from requirements*.in
 	@$(BIN)/python deploy/check_lock.py --write
 
-bench: install ## Measure the whole chain against a plain copy
+bench: install ## Measure the whole chain against a plain copy, the engine against others
 	@$(BIN)/python bench/chain.py
+	@$(BIN)/python bench/deidentify.py

@@ -75,7 +75,18 @@ def one_line(text: str) -> str:
 def test_help_names_every_verb_and_the_exit_codes(command: Command) -> None:
     done = command("--help")
     assert done.returncode == DONE
-    for verb in ("demo", "status", "load", "trigger", "trace", "deidentify", "migrate", "stack", "crosswalk"):
+    for verb in (
+        "demo",
+        "status",
+        "load",
+        "trigger",
+        "trace",
+        "deidentify",
+        "migrate",
+        "stack",
+        "crosswalk",
+        "profile",
+    ):
         assert f"\n  {verb} " in done.stdout
     told = " ".join(done.stdout.split())
     assert "Exit codes: 0 done; 1 done, but" in told
@@ -97,6 +108,8 @@ def test_help_is_shown_where_nothing_is_asked(command: Command) -> None:
         (("deidentify",), ("--profile", "--jobs", "--uid-map", "--patient-map", "--report", "PHI")),
         (("crosswalk", "export"), ("--uid-map", "--patient-map", "--reason", "audited")),
         (("stack", "clean"), ("keys",)),
+        (("profile",), ("NAME@HASH", "list", "show", "check", "explain", "diff", "preview", "publish", "approve")),
+        (("profile", "diff"), ("PROFILE", "Exit code 0: the same; 1: they differ")),
     ],
 )
 def test_each_verb_explains_itself(command: Command, verb: tuple[str, ...], words: tuple[str, ...]) -> None:
@@ -260,7 +273,7 @@ def test_profile_that_claims_what_is_not_done_is_refused(
     command: Command, source: Path, elsewhere: dict[str, str]
 ) -> None:
     profile = command.folder / "own.yaml"
-    profile.write_text("name: own\ntitle: Own\nwhen_to_use: never\noptions: [clean-pixel-data]\n")
+    profile.write_text("name: own\ntitle: Own\nwhen_to_use: never\noptions: [clean-recognizable-visual-features]\n")
     done = command("deidentify", source, "results", "--profile", profile, **elsewhere)
     assert done.returncode == FATAL
     assert "options" in done.stderr

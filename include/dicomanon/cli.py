@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from dicomanon import __version__
+from dicomanon.cli_profile import profile_app
+from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
-
-DONE, PARTLY, FATAL, TRY_AGAIN = 0, 1, 3, 4
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 done, but something is held, failed or unbalanced; 2 the command line is wrong; "
@@ -37,12 +36,7 @@ stack_app = typer.Typer(
 crosswalk_app = typer.Typer(help="The crosswalk itself; for admins, and audited.", no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
 app.add_typer(crosswalk_app, name="crosswalk")
-
-NARROWEST = 150
-"""Columns that a table gets where nobody's window limits it: a research UID takes 44 of them."""
-
-out = Console(highlight=False, width=None if sys.stdout.isatty() else NARROWEST)
-err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else NARROWEST)
+app.add_typer(profile_app, name="profile")
 
 
 def main() -> NoReturn:
@@ -214,7 +208,7 @@ def deidentify(
         Path, typer.Argument(exists=True, file_okay=False, help="Folder with DICOM files, at any depth.")
     ],
     destination: Annotated[Path, typer.Argument(file_okay=False, help="New or empty folder for the results.")],
-    profile: Annotated[str, typer.Option(help="Name of a shipped profile, or a profile file.")] = "research",
+    profile: Annotated[str, typer.Option(help="Shipped name, NAME@HASH of a published one, or file.")] = "research",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at work.")] = os.cpu_count() or 1,
     uid_map: Annotated[
         Path | None, typer.Option(help="Write id_old,id_new of every UID here. PHI: keep it safe.")

@@ -21,6 +21,9 @@ class CrosswalkSettings(BaseSettings):
     keyring_file: Path
     default_issuer: str = ""
     """Issuer of Patient ID (0010,0021) assumed where an object names none."""
+    profile_approvals: Annotated[int, Field(ge=1, le=9)] = 1
+    """How many persons, the publisher included, must stand for a profile that does not come with the release. From 2 on
+    a profile file is used only if its very content is published and approved."""
 
     @classmethod
     def load(cls) -> Self:
@@ -50,7 +53,7 @@ class Settings(CrosswalkSettings):
     data_docs_dir: Path
     release_dir: Path
     profile: str = "research"
-    """Name of a shipped profile, or the path of a profile file."""
+    """Name of a shipped profile, ``NAME@HASH`` of a published one, or the path of a profile file."""
     discover_days: Annotated[int, Field(ge=0)] = 0
     """How far back by Study Date a run without a window of its own looks; 0 lists the whole clinical PACS."""
     quiet_minutes: Annotated[int, Field(ge=0)] = 15

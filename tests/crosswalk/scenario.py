@@ -123,6 +123,7 @@ def deidentified(source: BatchSource, patient_id: UUID, **changes: Any) -> Mappe
         output_bytes=900,
         profile_version="research@0123456789ab",
         code_version="0.1.0",
+        action_counts={"keep": 40, "remove": 12},
     )
     return replace(outcome, **changes)
 

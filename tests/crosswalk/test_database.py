@@ -127,6 +127,7 @@ class TestAppendOnly:
     TABLES = (
         *("identity_event", "verdict", "store_receipt", "task_event", "access_event"),
         *("release", "release_instance"),
+        *("profile_version", "profile_approval", "action_counts"),
     )
     CHANGES = (
         "UPDATE crosswalk.patient SET pseudonym = 'DX'",
@@ -135,6 +136,7 @@ class TestAppendOnly:
         "UPDATE crosswalk.series SET research_series_uid = '2.25.1'",
         "UPDATE crosswalk.instance SET state = 'validated'",
         "UPDATE crosswalk.instance SET output_digest = 'x'",
+        "UPDATE crosswalk.instance SET action_counts_id = NULL",
         "UPDATE crosswalk.verdict SET passed = false",
     )
 

@@ -72,6 +72,14 @@ class TestTrace:
         assert [release.id for release in trace.releases] == [first.id, second.id]
         assert sorted(len(one.releases) for one in trace.instances()) == [1, 1, 1, 2]
 
+    def test_names_who_stands_for_the_rules(self, crosswalk: Crosswalk, run: Run) -> None:
+        assert _published_of(crosswalk) == []
+        version = "research@0123456789ab"
+        crosswalk.profiles.publish(version, "{}", actor="ada", reason="asked", code_version="0.1.0")
+        crosswalk.profiles.approve(version, actor="bob", reason="read it")
+        crosswalk.profiles.publish("other@1", "{}", actor="eve", reason="asked", code_version="0.1.0")
+        assert _published_of(crosswalk) == [(version, "ada", ["bob"])]
+
     def test_shows_no_source_value(self, crosswalk: Crosswalk, run: Run) -> None:
         trace = crosswalk.lineage.trace(crosswalk.patients.get_or_create(DOE).pseudonym)
         assert trace
@@ -81,3 +89,9 @@ class TestTrace:
         content = json.loads(text)
         assert content["studies"][0]["source"] == "sealed"
         assert UUID(content["studies"][0]["study_id"])
+
+
+def _published_of(crosswalk: Crosswalk) -> list[tuple[str, str, list[str]]]:
+    trace = crosswalk.lineage.trace(research("1.2.77"))
+    assert trace
+    return [(one.version, one.published_by, [by.approved_by for by in one.approvals]) for one in trace.profiles]

@@ -396,6 +396,12 @@ class TestKnownValues:
             crosswalk.mapping.add_known_values(study_id, ["A", "B"])
         assert rows(crosswalk_dsn, "SELECT count(*) FROM crosswalk.study_known_values") == [(1,)]
 
+    def test_date_shift_is_that_of_the_studys_patient(self, crosswalk: Crosswalk, run: Run) -> None:
+        study_id = run.sources()[0].study_id
+        assert crosswalk.mapping.date_shift(study_id) is None
+        run.record()
+        assert crosswalk.mapping.date_shift(study_id) == crosswalk.patients.get_or_create(DOE).date_shift_days
+
     def test_of_an_unknown_study_are_refused(self, crosswalk: Crosswalk, run: Run) -> None:
         with pytest.raises(Fatal):
             crosswalk.mapping.add_known_values(run.id, ["A"])

@@ -40,6 +40,8 @@ def filled(crosswalk: Crosswalk) -> Run:
     stored = [row.instance_id for row in run.sources() if row.state == "stored"]
     crosswalk.releases.create("LUNG", "ada", b"d", stored)
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
+    crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
+    crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
     return run
 
 

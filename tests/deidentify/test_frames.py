@@ -66,6 +66,17 @@ def test_frame_spread_over_fragments_is_not_cut(run_research: Run) -> None:
     assert run_research(raw).PixelData in raw
 
 
+RLE = "1.2.840.10008.1.2.5"
+RLE_FRAME = struct.pack("<16L", 1, 64, *[0] * 14) + b"\x01ab"
+
+
+@pytest.mark.parametrize(("frame", "syntax"), [(_jpeg(), JPEG), (_jpeg_2000(), JPEG_2000), (RLE_FRAME, RLE)])
+def test_fragment_that_belongs_to_no_frame_is_blanked(frame: bytes, syntax: str, run_research: Run) -> None:
+    result = run_research(_raw([frame, frame, TOKEN], syntax, 2)).PixelData
+    assert TOKEN not in result
+    assert result.count(frame) == 2
+
+
 @pytest.mark.parametrize(
     "frame", [b"\xff\xd8", b"\xff\xd8\xff\xfe\xff\xff", b"\xff\xd8\xff\xfe\0\0", b"\xff\x4f\xff", b""]
 )

@@ -27,7 +27,7 @@ IDENTITY = {0x00080018, 0x0020000D, 0x0020000E, 0x00100020}
 IDENTIFYING = [
     (int(row["tag"].replace(",", ""), 16), row["vr"])
     for row in ROWS
-    if row["tag"][:4] not in {"0000", "0002", "0004"} and row["vr"] not in {"SQ", "US"}
+    if row["tag"][:4] not in {"0000", "0002", "0004"} and row["vr"] not in {"SQ", "US"} and row["rtn_pat_chars"] != "K"
 ]
 KEPT_SEQUENCES = [0x00081115, 0x0040A375, 0x00189346, 0x52009229, 0x0040A370]
 REMOVED_SEQUENCES = [0x00101002, 0x00400275, 0x0040A730, 0x00081140, 0x04000561, 0x00880200]

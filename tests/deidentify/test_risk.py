@@ -1,7 +1,10 @@
-import pytest
-from tests.deidentify.builders import CONTEXT, CT, Instance, Leaf, Node
+from io import BytesIO
 
-from dicomanon.deidentify import Deidentified, HeldInstance, deidentify, parse
+import pydicom
+import pytest
+from tests.deidentify.builders import CONTEXT, CT, Instance, Leaf, Node, part10, write
+
+from dicomanon.deidentify import Deidentified, HeldInstance, deidentify, encode, parse
 from dicomanon.profile import CompiledProfile
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.burned_in import sop_class_risks
@@ -35,7 +38,8 @@ def test_class_of_high_risk_is_held_and_of_low_risk_passes(
         assert outcome.reason is HoldReason.DIRECTORY
     elif risk in {"high", "audio", "document"}:
         assert isinstance(outcome, HeldInstance)
-        expected = HoldReason.ENCAPSULATED_DOCUMENT if risk == "document" else HoldReason.BURNED_IN_RISK
+        # Documents are cleaned, and these have no content.
+        expected = HoldReason.UNREADABLE if risk == "document" else HoldReason.BURNED_IN_RISK
         assert outcome.reason is expected
     else:
         assert isinstance(outcome, Deidentified), outcome
@@ -114,11 +118,30 @@ def test_device_rule_bound_to_rows_holds_only_those(research: CompiledProfile) -
     assert isinstance(_outcome(research, *device, sop_class=XA), Deidentified)
 
 
-@pytest.mark.parametrize("extra", [Leaf(0x60000102, "US", b"\x0f\0"), Leaf(0x60000100, "US", b"\x10\0")])
-def test_overlay_in_unused_bits_is_held(extra: Leaf, research: CompiledProfile) -> None:
-    outcome = _outcome(research, extra)
+def test_overlay_in_unused_bits_of_compressed_pixels_is_held(research: CompiledProfile) -> None:
+    fragments = bytes.fromhex("feff00e000000000 feff00e004000000 ffd8ffd9 feffdde000000000")
+    overlay = (Leaf(0x60000102, "US", b"\x0f\0"), Leaf(0x60000100, "US", b"\x10\0"))
+    jpeg_lossless = "1.2.840.10008.1.2.4.70"
+    nodes = [*(node for node in Instance(pixels=None).nodes() if node.tag < 0x60000000), *overlay]
+    pixels = bytes.fromhex("e07f1000") + b"OB\0\0\xff\xff\xff\xff" + fragments
+    outcome = deidentify(parse(part10(write(nodes) + pixels, jpeg_lossless)), research, CONTEXT)
     assert isinstance(outcome, HeldInstance)
     assert "overlay" in outcome.detail
+
+
+def test_overlay_in_unused_bits_of_native_pixels_goes_and_the_pixels_stay(research: CompiledProfile) -> None:
+    overlay = (
+        Leaf(0x60000102, "US", b"\x0f\0"), Leaf(0x60000100, "US", b"\x10\0"), Leaf(0x00280100, "US", b"\x10\0"),
+        Leaf(0x00280101, "US", b"\x0c\0"), Leaf(0x00280102, "US", b"\x0b\0"), Leaf(0x00280103, "US", b"\0\0"),
+    )  # fmt: skip
+    outcome = _outcome(research, *overlay, pixels=b"\x34\x82\x34\x02" * 8)
+    assert isinstance(outcome, Deidentified)
+    assert pydicom.dcmread(BytesIO(encode(outcome))).PixelData == b"\x34\x02" * 16
+
+
+def test_document_without_its_content_is_held(research: CompiledProfile) -> None:
+    outcome = _outcome(research, sop_class="1.2.840.10008.5.1.4.1.1.104.1", pixels=None)
+    assert outcome == HeldInstance(HoldReason.UNREADABLE, "document without its content")
 
 
 def test_image_without_pixel_data_is_held_and_a_dose_of_histograms_passes(research: CompiledProfile) -> None:

@@ -28,7 +28,9 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 ROWS = _rows("ps3_15_table_e1_1")
-CONCRETE = [row for row in ROWS if "x" not in row["tag"] and "gggg" not in row["tag"]]
+# These go with the attribute that they may stand beside only; test_conditions has them.
+DEPENDENT = {row["tag"] for row in _rows("attribute_conditions") if row["condition"] == "only-with"}
+CONCRETE = [row for row in ROWS if "x" not in row["tag"] and "gggg" not in row["tag"] and row["tag"] not in DEPENDENT]
 TYPES = {
     (row["sop_class_uid"], row["tag"], row["level"]): row["resolved_action"] for row in _rows("ps3_3_types_for_e1_1")
 }

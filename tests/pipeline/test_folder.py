@@ -10,6 +10,8 @@ from tests.site import Site, ct, encoded, read, slices, study
 
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.folder import deidentify_folder
+from dicomanon.pipeline.profiles import publish_profile
+from dicomanon.profile import load_profile
 from dicomanon.sample.corpus import SampleManifest
 from dicomanon.sample.leaks import LeakScanner
 from dicomanon.sample.planted import Planted
@@ -93,7 +95,7 @@ def test_an_unknown_profile_is_refused_before_a_file_is_read(site: Site, tmp_pat
 
 def test_the_sample_comes_out_clean(site: Site, tmp_path: Path, sample_wave_1: Sample) -> None:
     folder, manifest = sample_wave_1
-    counts = deidentify_folder(folder, tmp_path / "out", profile="strict", jobs=2)
+    counts = deidentify_folder(folder, tmp_path / "out", profile="research", jobs=2)
     assert counts == {
         "files": manifest.instances,
         "written": manifest.expected_stored,
@@ -101,3 +103,23 @@ def test_the_sample_comes_out_clean(site: Site, tmp_path: Path, sample_wave_1: S
         "filtered": 0,
     }
     assert LeakScanner(manifest.planted).scan_path(tmp_path / "out") == []
+
+
+def test_a_published_profile_is_used_by_its_version_once_enough_persons_stand_for_it(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "site.yaml"
+    own.write_text("name: site\ntitle: No dates\nwhen_to_use: For tests.\noptions: []\n")
+    profile = load_profile(own)
+    source, destination = source_folder(tmp_path, slices(study("published"), [1])), tmp_path / "out"
+    monkeypatch.setenv("DICOMANON_PROFILE_APPROVALS", "2")
+    with site.crosswalk() as crosswalk:
+        publish_profile(crosswalk, profile, actor="ada", reason="asked for")
+        with pytest.raises(Fatal, match="1 of 2 persons"):
+            deidentify_folder(source, destination, profile=profile.version, jobs=1)
+        assert not destination.exists()
+        crosswalk.profiles.approve(profile.version, actor="bob", reason="read it")
+    counts = deidentify_folder(source, destination, profile=profile.version, jobs=1)
+    assert counts["written"] == 1
+    ((_, data),) = results(destination).items()
+    assert profile.version in list(read(data).DeidentificationMethod)

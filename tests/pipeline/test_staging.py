@@ -16,7 +16,7 @@ def staging(tmp_path: Path) -> Staging:
 
 
 def test_a_written_object_is_not_there_until_it_is_published(staging: Staging) -> None:
-    staging.write(UID, b"data")
+    staging.write(UID, [b"data"])
     assert not staging.holds(UID)
     staging.publish(UID)
     assert staging.holds(UID)
@@ -25,25 +25,25 @@ def test_a_written_object_is_not_there_until_it_is_published(staging: Staging) -
 
 def test_publishing_again_replaces_the_object_at_once(staging: Staging) -> None:
     for data in (b"old", b"new"):
-        staging.write(UID, data)
+        staging.write(UID, [data])
         staging.publish(UID)
     assert staging.path(UID).read_bytes() == b"new"
     assert [path.name for path in staging.folder.iterdir()] == ["2.25.1.dcm"]
 
 
 def test_nothing_is_published_that_was_not_written(staging: Staging) -> None:
-    staging.write(ResearchUid("2.25.2"), b"data")
+    staging.write(ResearchUid("2.25.2"), [b"data"])
     with pytest.raises(FileNotFoundError):
         staging.publish(UID)
 
 
 def test_only_its_owner_may_look_into_a_batch(staging: Staging) -> None:
-    staging.write(UID, b"data")
+    staging.write(UID, [b"data"])
     assert staging.folder.stat().st_mode & 0o077 == 0
 
 
 def test_removing_and_clearing_may_be_repeated(staging: Staging) -> None:
-    staging.write(UID, b"data")
+    staging.write(UID, [b"data"])
     staging.publish(UID)
     for _ in range(2):
         staging.remove(UID)

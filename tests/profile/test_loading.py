@@ -4,15 +4,46 @@ import pytest
 
 from dicomanon.errors import Fatal
 from dicomanon.profile import load_profile, shipped_profiles
+from dicomanon.profile.loading import ProfileRefused, parse_profile
 from dicomanon.standard.confidentiality import option_names
 
 GOOD = "name: ours\ntitle: Ours\nwhen_to_use: For a test.\noptions: []\n"
+OVERRIDES = GOOD + "overrides:\n"
+REFUSED = {"clean-recognizable-visual-features"}
 
 
-def test_research_and_strict_are_shipped() -> None:
-    assert shipped_profiles() == ("research", "strict")
-    assert load_profile("research").options == ("retain-longitudinal-modified-dates",)
+def problems(text: str) -> list[str]:
+    with pytest.raises(ProfileRefused) as refused:
+        parse_profile(text.encode(), "ours.yaml")
+    assert all(str(problem) in str(refused.value) for problem in refused.value.problems)
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_four_profiles_are_shipped_each_with_a_sentence_on_when_to_use_it() -> None:
+    assert shipped_profiles() == ("device-qa", "full-dates", "research", "strict")
+    for name in shipped_profiles():
+        profile = load_profile(name)
+        assert profile.name == name
+        assert len(profile.when_to_use) > 60
+        assert profile.when_to_use.endswith(".")
+
+
+def test_research_keeps_what_researchers_need() -> None:
+    profile = load_profile("research")
+    assert profile.options == (
+        "clean-descriptors", "clean-graphics", "clean-pixel-data", "clean-structured-content",
+        "retain-longitudinal-modified-dates", "retain-patient-characteristics", "retain-safe-private",
+    )  # fmt: skip
+    assert (profile.maximum_age, profile.birth_date) == (89, "remove")
     assert load_profile("strict").options == ()
+
+
+def test_full_dates_is_research_with_real_dates() -> None:
+    research, full = load_profile("research"), load_profile("full-dates")
+    assert {*research.options} ^ {*full.options} == {
+        "retain-longitudinal-modified-dates", "retain-longitudinal-full-dates",
+    }  # fmt: skip
+    assert research.overrides == full.overrides
 
 
 def test_profile_is_read_from_a_path(tmp_path: Path) -> None:
@@ -22,33 +53,162 @@ def test_profile_is_read_from_a_path(tmp_path: Path) -> None:
     assert load_profile(str(path)).name == "ours"
 
 
-@pytest.mark.parametrize("option", sorted(set(option_names()) - {"retain-longitudinal-modified-dates"}))
-def test_option_that_the_engine_does_not_carry_out_is_refused_by_name(option: str, tmp_path: Path) -> None:
-    path = tmp_path / "ours.yaml"
-    path.write_text(GOOD.replace("[]", f"[{option}]"))
-    with pytest.raises(Fatal, match=option):
-        load_profile(path)
+@pytest.mark.parametrize("option", sorted(set(option_names()) - REFUSED))
+def test_every_option_but_the_one_that_nobody_carries_out_is_accepted(option: str) -> None:
+    assert parse_profile(GOOD.replace("[]", f"[{option}]").encode(), "ours").options == (option,)
+
+
+@pytest.mark.parametrize("option", sorted(REFUSED))
+def test_option_that_the_engine_does_not_carry_out_is_refused_by_name(option: str) -> None:
+    (problem,) = problems(GOOD.replace("[]", f"[{option}]"))
+    assert problem.startswith("line 4, column 1: options:")
+    assert option in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (GOOD + "maximum_ages: 3\n", "line 5, column 1: maximum_ages: no such key; did you mean maximum_age?"),
+        (
+            GOOD.replace("[]", "[clean-descriptor]"),
+            "line 4, column 11: options[0]: no such option of PS3.15; did you mean clean-descriptors?",
+        ),
+        (
+            GOOD.replace("[]", "\n  - retain-uids\n  - keep-all"),
+            "line 6, column 5: options[1]: no such option of PS3.15",
+        ),
+        ("name: ours\ntitle: Ours\noptions: []\n", "line 1, column 1: when_to_use: this key is missing"),
+        (GOOD + "birth_date: keep\n", "line 5, column 1: birth_date: one of remove or shift is wanted here"),
+        (GOOD.replace("ours", "Our Own"), "line 1, column 1: name: a name is small letters, digits and hyphens"),
+        (GOOD.replace("Ours", "''", 1), "line 2, column 1: title: a text is wanted here, and this is empty"),
+        (GOOD.replace("Ours", "x" * 121, 1), "line 2, column 1: title: this is too long: 120 characters at most"),
+        (GOOD.replace("[]", "all"), "line 4, column 1: options: a list is wanted here"),
+        (GOOD + "maximum_age: old\n", "line 5, column 1: maximum_age: a whole number is wanted here"),
+        (GOOD + "maximum_age: 0\n", "line 5, column 1: maximum_age: this is too small: 1 at least"),
+        (GOOD + "maximum_age: 200\n", "line 5, column 1: maximum_age: this is too large: 130 at most"),
+        (
+            GOOD + "trust_block_identifying_information: perhaps\n",
+            "line 5, column 1: trust_block_identifying_information: yes or no is wanted here",
+        ),
+        (GOOD + "name: twice\n", "line 5, column 1: name: this key is there twice"),
+        (GOOD + "title: &a x\noutside_iod: *a\n", "line 5, column 1: title: this key is there twice"),
+        (
+            GOOD + "overrides: &a []\nbirth_date: *a\n",
+            "line 5, column 12: birth_date: aliases are not allowed: write it out",
+        ),
+        (
+            GOOD.replace("Ours", "!!python/name:os.system Ours"),
+            "line 2, column 8: title: explicit types are not allowed",
+        ),
+        (
+            GOOD.replace("[]", "[retain-longitudinal-modified-dates, retain-longitudinal-full-dates]"),
+            "line 4, column 1: options: retain-longitudinal-full-dates and retain-longitudinal-modified-dates",
+        ),
+        (
+            OVERRIDES + "  - keyword: StudyDescription\n    action: keep\n",
+            "line 6, column 5: overrides[0]: it keeps more than the options do: a reason is needed",
+        ),
+        (
+            OVERRIDES + "  - keyword: StudyDate\n    modalty: CT\n    action: empty\n",
+            "line 7, column 5: overrides[0].modalty: no such key; did you mean modality?",
+        ),
+        (
+            OVERRIDES + "  - private: {creator: X, grup: '0019'}\n    action: remove\n",
+            "line 6, column 27: overrides[0].private.grup: no such key; did you mean group?",
+        ),
+        (
+            OVERRIDES + "  - keyword: StudyDat\n    action: empty\n",
+            "line 6, column 5: overrides[0].keyword: no such attribute; did you mean StudyDate?",
+        ),
+        (
+            OVERRIDES + "  - tag: 0008,0020\n    path: SeriesDate\n    action: empty\n",
+            "line 7, column 5: overrides[0].path: part 1 of the path, SeriesDate, is no sequence",
+        ),
+        (
+            OVERRIDES + "  - tag: 0008,0020\n    action: clean\n",
+            "line 7, column 5: overrides[0].action: only text can be cleaned; the attribute has VR DA",
+        ),
+        (
+            OVERRIDES + "  - tag: 0008,0020\n    action: drop\n",
+            "line 7, column 5: overrides[0].action: one of keep, remove, empty, dummy, clean, scrub, uid, ",
+        ),
+        (
+            OVERRIDES + "  - tag: 8,20\n    action: empty\n",
+            "line 6, column 5: overrides[0].tag: a tag is GGGG,EEEE with hexadecimal digits, such as 0008,1030",
+        ),
+        (
+            OVERRIDES + "  - keyword: Study Date\n    modality: mr\n    action: empty\n",
+            "line 7, column 5: overrides[0].modality: a modality is capital letters",
+        ),
+        (
+            OVERRIDES + "  - action: remove\n",
+            "line 6, column 5: overrides[0]: name the attribute by exactly one of tag, keyword and private",
+        ),
+        ("- a list\n", "line 1, column 1: file: keys with values are wanted here"),
+        ("just words", "line 1, column 1: file: keys with values are wanted here"),
+        ("", "line 1, column 1: file: keys with values are wanted here"),
+        ("name: [", "line 1, column 8: file: not YAML from here on"),
+        ("name: ours\n\ttitle: x\n", "line 2, column 1: file: not YAML from here on"),
+        ("? [a, b]\n: c\n", "line 1, column 3: file: a key is a word"),
+    ],
+)
+def test_refusal_names_line_and_column(text: str, expected: str) -> None:
+    found = problems(text)
+    assert any(problem.startswith(expected) for problem in found), found
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
+    found = problems(
+        OVERRIDES
+        + "  - keyword: StudyDescription\n    action: keep\n"
+        + "  - keyword: PatientsName\n    action: keep\n"
+        + "  - keyword: StudyDate\n    action: uid\n"
+    )
+    assert [problem.split(":")[0] for problem in found] == [
+        "line 6, column 5", "line 8, column 5", "line 11, column 5",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "- a list",
-        "name: [",
-        GOOD + "extra: 1\n",
-        GOOD.replace("ours", "Not A Name"),
-        GOOD.replace("[]", "[no-such-option]"),
-        GOOD.replace("[]", "[retain-longitudinal-modified-dates, retain-longitudinal-modified-dates]"),
-        "name: ours\n",
-        "!!python/object/apply:os.system ['true']",
+        GOOD.replace("ours", "Zzyzx Quillfeather"),
+        GOOD.replace("[]", "[Zzyzx Quillfeather]"),
+        GOOD + "birth_date: Zzyzx Quillfeather\n",
+        OVERRIDES + "  - keyword: Zzyzx Quillfeather\n    action: remove\n",
+        OVERRIDES + "  - private: {creator: X, group: Zzyzx Quillfeather}\n    action: remove\n",
+        GOOD + "overrides: Zzyzx Quillfeather\n",
+        "Zzyzx Quillfeather",
+        "name: 'Zzyzx Quillfeather",
+        "name: %Zzyzx Quillfeather",
     ],
 )
-def test_file_of_another_form_is_fatal(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "ours.yaml"
-    path.write_text(text)
-    with pytest.raises(Fatal):
-        load_profile(path)
+def test_values_are_not_repeated(text: str) -> None:
+    assert "Quillfeather" not in " ".join(problems(text))
+
+
+def test_tags_and_groups_are_text_however_yaml_would_read_them() -> None:
+    text = OVERRIDES + "  - tag: 00100010\n    action: empty\n"
+    assert "the system writes this attribute" in problems(text)[0]
+    text = (
+        GOOD.replace("[]", "[retain-safe-private]")
+        + "overrides:\n  - private: {creator: GEMS_PARM_01, group: 0043, element: 27}\n    action: remove\n"
+    )
+    assert parse_profile(text.encode(), "ours").overrides[0].private is not None
+
+
+def test_numbers_and_switches_are_typed() -> None:
+    text = GOOD.replace("[]", "[retain-patient-characteristics, retain-safe-private]")
+    profile = parse_profile(f"{text}maximum_age: null\ntrust_block_identifying_information: yes\n".encode(), "ours")
+    assert profile.maximum_age is None
+    assert profile.trust_block_identifying_information
+    assert "maximum_age" in problems(f"{text}maximum_age: old\n")[0]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"name: \xe9\n", b"x" * 1_000_001, b"[" * 100_000])
+def test_what_is_no_short_text_is_refused(content: bytes) -> None:
+    with pytest.raises(ProfileRefused):
+        parse_profile(content, "ours")
 
 
 @pytest.mark.parametrize("name", ["nosuch", "../research", "research.yaml", "/etc/hostname", ""])

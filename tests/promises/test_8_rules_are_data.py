@@ -6,6 +6,8 @@ import pytest
 from tests.site import Ingested, Run, Site, read, slices, study
 
 from dicomanon.errors import Fatal
+from dicomanon.pipeline.outline import outline
+from dicomanon.pipeline.profiles import publish_profile
 from dicomanon.profile import load_profile
 
 WITHOUT_DATES = """
@@ -89,7 +91,7 @@ def test_the_version_follows_what_is_done_and_not_what_is_said_about_it(tmp_path
     "text",
     [
         WITHOUT_DATES.replace("[]", "[retain-everything]"),
-        WITHOUT_DATES.replace("[]", "[retain-longitudinal-full-dates]"),
+        WITHOUT_DATES.replace("[]", "[clean-recognizable-visual-features]"),
         WITHOUT_DATES + "keep: [PatientName]\n",
         WITHOUT_DATES.replace("name: site", "name: Site Nine"),
         "just a text",
@@ -126,3 +128,68 @@ def test_an_object_made_by_other_rules_than_it_is_judged_by_is_not_stored(
     run.update(batch)
     assert site.research_objects() == {}
     assert set(site.states().values()) <= {"held(nonconformant)", "held(residual-phi)"}
+
+
+def test_a_published_version_needs_no_file_and_every_trace_tells_who_published_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(WITH_DATES)
+    profile = load_profile(file)
+    with site.crosswalk() as crosswalk:
+        publish_profile(crosswalk, profile, actor="ada", reason="the ethics board asked")
+    file.unlink()
+    monkeypatch.setenv("DICOMANON_PROFILE", profile.version)
+    (source,) = slices(STUDY, [1])
+    site.ingest(source)
+    ((uid, data),) = site.research_objects().items()
+    assert profile.version in method(data)
+    trace = site.trace(uid)
+    (publication,) = trace.profiles
+    assert (publication.version, publication.published_by) == (profile.version, "ada")
+    told = "\n".join(outline(trace))
+    assert f"profile {profile.version} published by ada on {publication.published_at:%Y-%m-%d %H:%M}" in told
+
+
+def test_where_two_persons_decide_nothing_is_made_by_rules_that_one_stands_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(WITH_DATES)
+    profile = load_profile(file)
+    monkeypatch.setenv("DICOMANON_PROFILE_APPROVALS", "2")
+    (source,) = slices(STUDY, [1])
+    site.load(source)
+    run = Run()
+    run.discover()
+    (batch,) = run.plan()
+    with site.crosswalk() as crosswalk:
+        for wanted in (str(file), profile.version):
+            monkeypatch.setenv("DICOMANON_PROFILE", wanted)
+            with pytest.raises(Fatal, match="published"):
+                run.pull(batch)
+        publish_profile(crosswalk, profile, actor="ada", reason="asked for")
+        with pytest.raises(Fatal, match="1 of 2 persons"):
+            run.pull(batch)
+        assert set(site.states().values()) == {"discovered"}
+        assert site.staged_files() == []
+        crosswalk.profiles.approve(profile.version, actor="bob", reason="read it")
+    assert run.pull(batch)["deidentified"] == 1
+    run.validate(batch)
+    run.store(batch)
+    assert list(site.states().values()) == ["stored"]
+
+
+def test_every_stored_object_has_how_often_each_action_was_carried_out(ingested: Ingested) -> None:
+    assert ingested.site.rows(
+        "SELECT count(*) FROM crosswalk.instance WHERE state = 'stored' AND action_counts_id IS NULL"
+    ) == [(0,)]
+    uid = next(iter(ingested.research))
+    trace = ingested.site.trace(uid)
+    (instance,) = trace.instances()
+    assert instance.action_counts["uid"] >= 3
+    assert instance.action_counts["pseudonym"] == 2
+    assert trace.action_counts == instance.action_counts
+    told = "\n".join(outline(trace))
+    assert f"{instance.action_counts['uid']} uid" in told
+    assert "comes with dicomanon" in told

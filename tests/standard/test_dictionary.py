@@ -1,5 +1,12 @@
 from dicomanon.standard.confidentiality import confidentiality_by_tag
-from dicomanon.standard.dictionary import dictionary_vrs, is_registered_uid, is_single_valued, uid_roles, uid_type
+from dicomanon.standard.dictionary import (
+    dictionary_vrs,
+    is_registered_uid,
+    is_single_valued,
+    name_of,
+    uid_roles,
+    uid_type,
+)
 
 
 def test_tags_newer_than_pydicom_have_their_vr() -> None:
@@ -31,3 +38,9 @@ def test_registered_uids() -> None:
 def test_single_valued_attributes() -> None:
     assert is_single_valued(0x0028_0010)
     assert not is_single_valued(0x0008_0008)
+
+
+def test_names() -> None:
+    assert name_of(0x0008_1030) == "Study Description"
+    assert name_of(0x3004_007F) == "Dose Calculation Model Name"
+    assert name_of(0x0010_FFF1) == ""

@@ -1,6 +1,6 @@
 import pytest
 
-from dicomanon.standard.iods import iod_actions, iod_by_sop_class
+from dicomanon.standard.iods import iod_actions, iod_by_sop_class, tags_resolved_per_iod
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -25,3 +25,8 @@ def test_unknown_sop_class_is_refused() -> None:
 
 def test_180_sop_classes_are_known() -> None:
     assert len(iod_by_sop_class()) == 180
+
+
+def test_compound_codes_and_requirements_against_the_code_depend_on_the_iod() -> None:
+    assert {0x0008_0080, 0x0070_0082} <= tags_resolved_per_iod()
+    assert 0x0008_0020 not in tags_resolved_per_iod()

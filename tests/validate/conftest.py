@@ -5,10 +5,19 @@ from dataclasses import replace
 
 import pytest
 from pydicom import Dataset
-from tests.validate.support import KNOWN, OPTIONS, clean_dataset, encoded, expected
+from tests.validate.support import (
+    KNOWN,
+    OPTIONS,
+    RESEARCH_OPTIONS,
+    clean_dataset,
+    encoded,
+    expected,
+    research_dataset,
+)
 
 from dicomanon.validate.allowed import AllowedAttributes
 from dicomanon.validate.examine import Findings, examine
+from dicomanon.validate.overrides import Allowance
 from dicomanon.validate.search import KnownValueSearch
 
 
@@ -28,6 +37,31 @@ def check(search: KnownValueSearch) -> Callable[..., Findings]:
         return examine(data, replace(expected(data), **expect), known, AllowedAttributes.for_options(OPTIONS))
 
     return run
+
+
+@pytest.fixture
+def check_research() -> Callable[..., Findings]:
+    """Examine a data set made by a profile with all options of research; ``allow`` gives its overrides and the like."""
+
+    def run(
+        spoiled: Dataset,
+        *known: str,
+        syntax: str = "explicit",
+        options: frozenset[str] = RESEARCH_OPTIONS,
+        overrides: tuple[Allowance, ...] = (),
+        trusts_blocks: bool = False,
+        **expect,
+    ) -> Findings:
+        data = encoded(spoiled, syntax)
+        allowed = AllowedAttributes.for_options(options, overrides, maximum_age=89, trusts_blocks=trusts_blocks)
+        return examine(data, replace(expected(data), **expect), KnownValueSearch(known or KNOWN), allowed)
+
+    return run
+
+
+@pytest.fixture
+def research() -> Dataset:
+    return research_dataset()
 
 
 @pytest.fixture

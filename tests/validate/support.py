@@ -17,6 +17,10 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 PSEUDONYM = "D4K7QZ0M2XYA"
 VERSION = "research@1f3a9c0b7d2e"
 OPTIONS = frozenset({"retain-longitudinal-modified-dates"})
+RESEARCH_OPTIONS = frozenset({
+    "clean-descriptors", "clean-graphics", "clean-pixel-data", "clean-structured-content",
+    "retain-longitudinal-modified-dates", "retain-patient-characteristics", "retain-safe-private",
+})  # fmt: skip
 SHIFT = -1500
 SYNTAXES = {
     "implicit": ImplicitVRLittleEndian,
@@ -75,6 +79,21 @@ def clean_dataset() -> Dataset:
     dataset.PhotometricInterpretation = "MONOCHROME2"
     pixels = np.random.default_rng(7).normal(1000, 60, (256, 256)).clip(0, 4095).astype("<u2")
     dataset.add_new(0x7FE00010, "OW", pixels.tobytes())
+    return dataset
+
+
+def research_dataset() -> Dataset:
+    """A clean object of a profile with the options of ``RESEARCH_OPTIONS``, descriptions and characteristics left."""
+    dataset = clean_dataset()
+    codes = ("113100", "113103", "113104", "113105", "113107", "113108", "113111")
+    dataset.DeidentificationMethodCodeSequence = Sequence([code(value, "De-identification") for value in codes])
+    dataset.StudyDescription = "CT CHEST W CONTRAST"
+    dataset.ProtocolName = "Thorax^ThoraxRoutine"
+    dataset.PatientAge = "089Y"
+    dataset.PatientSex = "F"
+    dataset.PatientSize = "1.71"
+    dataset.PatientWeight = "64"
+    dataset.EthnicGroup = "Caucasian"
     return dataset
 
 

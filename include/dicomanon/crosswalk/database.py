@@ -13,6 +13,7 @@ from dicomanon.crosswalk.lineage import Lineage
 from dicomanon.crosswalk.mapping import Mapping
 from dicomanon.crosswalk.migrations import migrate
 from dicomanon.crosswalk.patients import Patients
+from dicomanon.crosswalk.profiles import Profiles
 from dicomanon.crosswalk.releases import Releases
 from dicomanon.crosswalk.session import Connection, Session, translated
 from dicomanon.errors import Fatal
@@ -64,6 +65,7 @@ class Crosswalk:
         self.lineage = Lineage(session)
         self.exports = Exports(session)
         self.releases = Releases(session)
+        self.profiles = Profiles(session)
 
     def __enter__(self) -> Self:
         """Connect.

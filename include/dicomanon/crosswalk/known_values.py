@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.identities import identifying_values
-from dicomanon.crosswalk.sealed import open_identity, open_text, seal_text
+from dicomanon.crosswalk.sealed import open_date_shift, open_identity, open_text, seal_text
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
 
@@ -50,6 +50,17 @@ def known_values(session: Session, study_ids: Sequence[UUID]) -> dict[UUID, froz
         if patient_id is not None:
             values[study_id] |= identifying_values(open_identity(keyring, patient_id, identity_sealed))
     return {study_id: frozenset(values[study_id]) for study_id in study_ids}
+
+
+def date_shift(session: Session, study_id: UUID) -> int | None:
+    """Return the number of days that the dates of a study's patient move by, None while it has no patient."""
+    with session.transaction() as connection:
+        row = connection.execute(
+            "SELECT p.id, p.date_shift_sealed FROM crosswalk.study st"
+            " JOIN crosswalk.patient p ON p.id = st.patient_id WHERE st.id = %s",
+            (study_id,),
+        ).fetchone()
+    return None if row is None else open_date_shift(session.keyring, row[0], row[1])
 
 
 def _of_studies(session: Session, connection: Connection, study_ids: Sequence[UUID]) -> dict[UUID, set[str]]:

@@ -2,6 +2,7 @@
 
 import json
 
+from dicomanon.crosswalk import action_counts
 from dicomanon.crosswalk.rows import TaskEvent
 from dicomanon.crosswalk.session import Session
 from dicomanon.crosswalk.trace import Trace, TracedEvent
@@ -43,6 +44,11 @@ class Lineage:
                 (dag_id, run_id),
             ).fetchall()
         return [TracedEvent(*row) for row in rows]
+
+    def actions(self, dag_id: str, run_id: str) -> dict[int, dict[str, int]]:
+        """Return how many elements each action met in the objects of one DAG run, by batch number."""
+        with self._session.transaction() as connection:
+            return action_counts.by_batch(connection, dag_id, run_id)
 
     def trace(self, identifier: str) -> Trace | None:
         """Return everything about a research SOP instance, series or study UID, a pseudonym or a release; no PHI.

@@ -50,6 +50,10 @@ class Mapping:
         """Return for each study what must not be found in its de-identified objects, in clear."""
         return known_values.known_values(self._session, study_ids)
 
+    def date_shift(self, study_id: UUID) -> int | None:
+        """Return the number of days that the dates of a study's patient move by, None while it has no patient."""
+        return known_values.date_shift(self._session, study_id)
+
     def staged(self, batch_id: BatchId) -> list[StagedInstance]:
         """Return the instances of a batch that have a de-identified object, whatever became of it."""
         with self._session.transaction() as connection:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from dicomanon.crosswalk import action_counts
 from dicomanon.crosswalk.enrollment import standard_sop_class
 from dicomanon.crosswalk.facts import SERIES_FIELDS, CollectedFacts, collect, open_facts, seal_facts
 from dicomanon.crosswalk.identity_events import record_identity_event
@@ -181,14 +182,15 @@ def _write_instances(connection: Connection, outcomes: Sequence[MappedOutcome]) 
     if not outcomes:
         return
     recipes = _recipes(connection, {(outcome.profile_version, outcome.code_version) for outcome in outcomes})
+    counted = action_counts.rows_for(connection, (o.action_counts for o in outcomes if _is_counted(o)))
     connection.execute(
         "CREATE TEMP TABLE IF NOT EXISTS recorded (id bigint, state crosswalk.instance_state, reason text, detail text,"
         " input_digest bytea, output_digest bytea, input_bytes bigint, output_bytes bigint, research_sop_uid text,"
-        " sop_class_uid text, recipe_id integer) ON COMMIT DELETE ROWS"
+        " sop_class_uid text, recipe_id integer, action_counts_id bigint) ON COMMIT DELETE ROWS"
     )
     with connection.cursor().copy(
         "COPY pg_temp.recorded (id, state, reason, detail, input_digest, output_digest, input_bytes, output_bytes,"
-        " research_sop_uid, sop_class_uid, recipe_id) FROM STDIN"
+        " research_sop_uid, sop_class_uid, recipe_id, action_counts_id) FROM STDIN"
     ) as copy:
         for outcome in outcomes:
             copy.write_row(
@@ -204,6 +206,7 @@ def _write_instances(connection: Connection, outcomes: Sequence[MappedOutcome]) 
                     outcome.research_sop_uid or None,
                     standard_sop_class(outcome.sop_class_uid),
                     recipes[outcome.profile_version, outcome.code_version],
+                    counted[action_counts.canonical(outcome.action_counts)] if _is_counted(outcome) else None,
                 )
             )
     connection.execute(
@@ -211,8 +214,13 @@ def _write_instances(connection: Connection, outcomes: Sequence[MappedOutcome]) 
         " input_digest = r.input_digest, output_digest = r.output_digest,"
         " input_bytes = r.input_bytes, output_bytes = r.output_bytes, research_sop_uid = r.research_sop_uid,"
         " sop_class_uid = CASE WHEN r.sop_class_uid = '' THEN i.sop_class_uid ELSE r.sop_class_uid END,"
-        " recipe_id = r.recipe_id, state_changed_at = now() FROM pg_temp.recorded r WHERE i.id = r.id"
+        " recipe_id = r.recipe_id, action_counts_id = r.action_counts_id, state_changed_at = now()"
+        " FROM pg_temp.recorded r WHERE i.id = r.id"
     )
+
+
+def _is_counted(outcome: MappedOutcome) -> bool:
+    return outcome.state == InstanceState.DEIDENTIFIED and bool(outcome.action_counts)
 
 
 def _recipes(connection: Connection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], int]:

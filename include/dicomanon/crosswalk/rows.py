@@ -1,5 +1,6 @@
 """What goes into the crosswalk and comes out of it: frozen rows, source values wrapped in ``Phi``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -121,7 +122,8 @@ class MappedOutcome:
     """What became of one source instance when it was de-identified.
 
     ``state`` is ``deidentified``, ``held`` or ``filtered``. Digests are SHA-256 of the source bytes and of the
-    de-identified bytes. ``detail`` names tags, rules and counts, never a value.
+    de-identified bytes. ``detail`` names tags, rules and counts, never a value. ``action_counts`` tells how many
+    elements each action met.
     """
 
     instance_id: int
@@ -141,6 +143,7 @@ class MappedOutcome:
     output_bytes: int = 0
     profile_version: str = ""
     code_version: str = ""
+    action_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,31 @@ class CohortInstance:
     output_digest: bytes
     output_bytes: int
     profile_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileApproval:
+    """Somebody stands for a published profile beside its publisher."""
+
+    approved_by: str
+    approved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePublication:
+    """Who published a profile version, checked by which code, and who approved it."""
+
+    version: str
+    name: str
+    code_version: str
+    published_by: str
+    published_at: datetime
+    approvals: tuple[ProfileApproval, ...] = ()
+
+    @property
+    def persons(self) -> int:
+        """How many stand for it, the publisher included."""
+        return 1 + len(self.approvals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """The answer to "where does this come from": a tree of research identifiers, digests, versions, tasks and verdicts."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+from dicomanon.crosswalk.rows import ProfilePublication
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ class TracedBatch:
 
 @dataclass(frozen=True, slots=True)
 class TracedInstance:
-    """One instance; ``source`` says that its source UIDs are in the crosswalk, sealed."""
+    """One instance; ``source`` says that its source UIDs are in the crosswalk, sealed.
+
+    ``action_counts`` tells how many elements each action met when the object was made.
+    """
 
     instance_id: int
     research_sop_uid: str | None
@@ -88,6 +93,7 @@ class TracedInstance:
     verdicts: tuple[TracedVerdict, ...]
     receipts: tuple[TracedReceipt, ...]
     releases: tuple[UUID, ...]
+    action_counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ class TracedStudy:
 class Trace:
     """What is known about one research identifier; ``kind`` is patient, study, series, instance or release.
 
-    ``pseudonym`` is ``None`` for the release of several patients.
+    ``pseudonym`` is ``None`` for the release of several patients. ``profiles`` has those of the profile versions that
+    were published here, and ``action_counts`` the sum over all instances.
     """
 
     kind: str
@@ -125,6 +132,8 @@ class Trace:
     studies: tuple[TracedStudy, ...]
     batches: tuple[TracedBatch, ...]
     releases: tuple[TracedRelease, ...]
+    profiles: tuple[ProfilePublication, ...] = ()
+    action_counts: dict[str, int] = field(default_factory=dict)
 
     def instances(self) -> tuple[TracedInstance, ...]:
         """Return the instances of every study and series."""

@@ -6,6 +6,8 @@ from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
 
+from dicomanon.crosswalk.action_counts import total
+from dicomanon.crosswalk.profiles import publications
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.crosswalk.trace import (
     Trace,
@@ -43,7 +45,7 @@ _INSTANCES = """
 SELECT st.id, st.research_study_uid, st.observed_count, st.enrolled_count, se.id, se.research_series_uid, se.modality,
        p.pseudonym, i.id, i.research_sop_uid, i.sop_class_uid, i.state, i.reason, i.detail, i.input_digest,
        i.output_digest, i.input_bytes, i.output_bytes, r.profile_version, r.code_version, i.batch_id,
-       i.state_changed_at
+       i.state_changed_at, i.action_counts_id
 FROM crosswalk.instance i
 JOIN crosswalk.series se ON se.id = i.series_id
 JOIN crosswalk.study st ON st.id = i.study_id
@@ -99,13 +101,16 @@ def _gather(connection: Connection, kind: str, identifier: str, rows: list[Row])
     batch_ids |= {verdict.batch_id for found in verdicts.values() for verdict in found}
     batch_ids |= {receipt.batch_id for found in receipts.values() for receipt in found}
     pseudonyms = {row[7] for row in rows if row[7]}
+    counts = _action_counts(connection, {row[22] for row in rows if row[22] is not None})
     return Trace(
         kind=kind,
         identifier=identifier,
         pseudonym=pseudonyms.pop() if len(pseudonyms) == 1 else None,
-        studies=tuple(_studies(rows, verdicts, receipts, released)),
+        studies=tuple(_studies(rows, verdicts, receipts, released, counts)),
         batches=_batches(connection, batch_ids),
         releases=_releases(connection, {release for releases in released.values() for release in releases}),
+        profiles=publications(connection, {row[18] for row in rows if row[18]}),
+        action_counts=total(counts[row[22]] for row in rows if row[22] is not None),
     )
 
 
@@ -114,6 +119,7 @@ def _studies(
     verdicts: dict[int, tuple[TracedVerdict, ...]],
     receipts: dict[int, tuple[TracedReceipt, ...]],
     released: dict[int, tuple[UUID, ...]],
+    counts: dict[int, dict[str, int]],
 ) -> Iterable[TracedStudy]:
     for study_id, of_study in groupby(rows, key=lambda row: row[0]):
         members = list(of_study)
@@ -140,12 +146,18 @@ def _studies(
                     verdicts=verdicts.get(row[8], ()),
                     receipts=receipts.get(row[8], ()),
                     releases=released.get(row[8], ()),
+                    action_counts=counts.get(row[22], {}),
                 )
                 for row in group
             )
             series.append(TracedSeries(group[0][5], group[0][6], SEALED, instances))
         first = members[0]
         yield TracedStudy(study_id, first[1], SEALED, first[2], first[3], tuple(series))
+
+
+def _action_counts(connection: Connection, ids: set[int]) -> dict[int, dict[str, int]]:
+    rows = connection.execute("SELECT id, counts FROM crosswalk.action_counts WHERE id = ANY(%s)", (list(ids),))
+    return dict(rows.fetchall())
 
 
 def _batches(connection: Connection, batch_ids: set[int]) -> tuple[TracedBatch, ...]:

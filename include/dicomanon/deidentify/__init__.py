@@ -1,13 +1,15 @@
 """Doing it: a pure core that takes a source object, a profile and a context, and gives back an outcome."""
 
 from dicomanon.deidentify.context import PatientContext
-from dicomanon.deidentify.encoding import encode
+from dicomanon.deidentify.encoding import encode, encode_in_pieces
 from dicomanon.deidentify.engine import deidentify
-from dicomanon.deidentify.outcome import Deidentified, Filtered, HeldInstance, Outcome
+from dicomanon.deidentify.outcome import ActionEntry, ActionLog, Deidentified, Filtered, HeldInstance, Outcome
 from dicomanon.deidentify.source import SourceInstance, parse
 from dicomanon.deidentify.uids import UidMapper
 
 __all__ = [
+    "ActionEntry",
+    "ActionLog",
     "Deidentified",
     "Filtered",
     "HeldInstance",
@@ -17,5 +19,6 @@ __all__ = [
     "UidMapper",
     "deidentify",
     "encode",
+    "encode_in_pieces",
     "parse",
 ]

@@ -9,6 +9,7 @@ from dicomanon.standard.dictionary import uid_type
 Buffer: TypeAlias = bytes | memoryview
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
+_ITEM_HEADER = 8
 DELIMITATION_GROUP = 0xFFFE
 ITEM = 0xFFFEE000
 ITEM_DELIMITATION = 0xFFFEE00D
@@ -71,14 +72,12 @@ class Codec:
             value = bytes(value) + (b" " if vr in _SPACE_PADDED else b"\0")
         return self.header(tag, vr, len(value)) + bytes(value)
 
-    def item(self, body: bytes) -> bytes:
-        """Return an item of defined length."""
-        return self.implicit.pack(ITEM >> 16, ITEM & 0xFFFF, len(body)) + body
-
     def sequence(self, tag: int, bodies: list[bytes]) -> bytes:
         """Return a sequence of defined length from the encoded data sets of its items."""
-        value = b"".join([self.item(body) for body in bodies])
-        return self.header(tag, "SQ", len(value)) + value
+        pieces = [self.header(tag, "SQ", sum(map(len, bodies)) + _ITEM_HEADER * len(bodies))]
+        for body in bodies:
+            pieces += (self.implicit.pack(ITEM >> 16, ITEM & 0xFFFF, len(body)), body)
+        return b"".join(pieces)
 
 
 def _codec(explicit: bool, little: bool) -> Codec:

@@ -19,21 +19,31 @@ NEW_UID = "new"
 
 @dataclass(frozen=True, slots=True)
 class DummyLeaf:
-    """An attribute of a dummy item; the value ``new`` of a UID is made for the instance."""
+    """An attribute of a dummy item; the value ``new`` of a UID is made for the instance, a sequence has no items."""
 
     vr: str
     value: str
 
 
 @cache
-def _values() -> dict[str, str]:
-    return {row["vr"]: row["value"] for row in read_table("dummy_values")}
+def _values() -> dict[tuple[int, str], str]:
+    """Return dummies by tag and VR; the tag is 0 where any value of the VR does."""
+    return {(parse_tag(row["tag"]) if row["tag"] else 0, row["vr"]): row["value"] for row in read_table("dummy_values")}
 
 
 @cache
-def dummy_value(vr: str, little: bool) -> bytes:
-    """Return the dummy of a VR other than SQ and UI."""
-    return encode_value(vr, _values()[vr], little)
+def dummy_value(vr: str, little: bool, tag: int = 0) -> bytes:
+    """Return the dummy of a VR other than SQ and UI.
+
+    Parameters
+    ----------
+    vr, little
+        How it is encoded.
+    tag
+        Of the attribute: some take only values that PS3.3 enumerates, or of one length.
+    """
+    values = _values()
+    return encode_value(vr, values.get((tag, vr)) or values[0, vr], little)
 
 
 def encode_value(vr: str, value: str, little: bool) -> bytes:
@@ -77,6 +87,9 @@ def _encode_sequence(tag: int, item: Item, codec: Codec, new_uid: str) -> bytes:
     for inner, content in sorted(item.items()):
         if isinstance(content, dict):
             chunks.append(_encode_sequence(inner, content, codec, new_uid))
+            continue
+        if content.vr == "SQ":
+            chunks.append(codec.header(inner, "SQ", 0))
             continue
         value = new_uid if content.value == NEW_UID else content.value
         chunks.append(codec.element(inner, content.vr, encode_value(content.vr, value, codec.little)))

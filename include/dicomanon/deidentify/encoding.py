@@ -18,7 +18,12 @@ _DEFLATE_LEVEL = 6
 
 
 def encode(outcome: Deidentified) -> bytes:
-    """Return the instance as a file (PS3.10 section 7).
+    """Return the instance as a file in one piece, see :func:`encode_in_pieces`."""
+    return b"".join(encode_in_pieces(outcome))
+
+
+def encode_in_pieces(outcome: Deidentified) -> tuple[Buffer, ...]:
+    """Return the instance as a file, bulk data as views of the source's buffer (PS3.10 section 7).
 
     The preamble is zero and the file meta information holds nothing of the source's: application entity titles,
     private information and implementation names identify places (PS3.15 E.1.1). The same outcome gives the same
@@ -29,7 +34,7 @@ def encode(outcome: Deidentified) -> bytes:
         deflater = zlib.compressobj(_DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         stream = deflater.compress(b"".join(body)) + deflater.flush()
         body = (stream, b"\0" * (len(stream) & 1))
-    return b"".join((*_header(outcome), *body))
+    return *_header(outcome), *body
 
 
 def _header(outcome: Deidentified) -> tuple[bytes, ...]:

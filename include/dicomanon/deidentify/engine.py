@@ -1,18 +1,23 @@
 """De-identifies one instance: source, profile and context in, outcome out, and never an exception."""
 
+from dicomanon.deidentify.conditions import keep_conditions
 from dicomanon.deidentify.context import PatientContext
-from dicomanon.deidentify.markers import markers
-from dicomanon.deidentify.outcome import Deidentified, HeldInstance, Outcome
+from dicomanon.deidentify.markers import CONTRIBUTING_EQUIPMENT, markers
+from dicomanon.deidentify.outcome import ActionLog, Deidentified, HeldInstance, Outcome
 from dicomanon.deidentify.rewriting import Rewriter
 from dicomanon.deidentify.risk import require_releasable
 from dicomanon.deidentify.source import SourceInstance
+from dicomanon.deidentify.uids import research_uids
 from dicomanon.errors import Held
-from dicomanon.profile.compiler import CompiledProfile
+from dicomanon.profile.compiler import LONGITUDINAL_INFORMATION_MODIFIED, CompiledProfile
+from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.tables import format_tag
 
 
-def deidentify(source: SourceInstance, profile: CompiledProfile, context: PatientContext) -> Outcome:
+def deidentify(
+    source: SourceInstance, profile: CompiledProfile, context: PatientContext, log: ActionLog | None = None
+) -> Outcome:
     """Apply a profile to an instance (PS3.15 Annex E).
 
     Parameters
@@ -23,6 +28,8 @@ def deidentify(source: SourceInstance, profile: CompiledProfile, context: Patien
         What to do.
     context
         Whose instance it is.
+    log
+        Gets an entry for every element of the source, where somebody wants to know.
 
     Returns
     -------
@@ -31,19 +38,28 @@ def deidentify(source: SourceInstance, profile: CompiledProfile, context: Patien
     """
     rewriter: Rewriter | None = None
     try:
-        require_releasable(source)
+        require_releasable(source, profile)
         _require_secrets(profile, context)
-        rewriter = Rewriter(source, profile.actions_for(source.sop_class_uid), context)
-        written = markers(profile, context.pseudonym, source.file.codec)
+        rewriter = Rewriter(source, profile, context, log)
+        uids = research_uids(context.uids, retained=profile.has(RETAIN_UIDS))
+        rewritten = rewriter.rewrite()
+        written = markers(
+            profile,
+            context.pseudonym,
+            source.file.codec,
+            equipment=next((chunk for tag, chunk in rewritten if tag == CONTRIBUTING_EQUIPMENT), b""),
+            dates_before=source.text(LONGITUDINAL_INFORMATION_MODIFIED),
+        )
         ours = {tag for tag, _ in written}
-        elements = [element for element in rewriter.rewrite() if element[0] not in ours]
+        kept = keep_conditions(rewritten, source.file.codec)
+        elements = [element for element in kept if element[0] not in ours]
         elements.extend(written)
         elements.sort(key=lambda element: element[0])
         return Deidentified(
             sop_class_uid=source.sop_class_uid,
-            study_uid=context.uids(source.study_uid),
-            series_uid=context.uids(source.series_uid),
-            sop_uid=context.uids(source.sop_uid),
+            study_uid=uids(source.study_uid),
+            series_uid=uids(source.series_uid),
+            sop_uid=uids(source.sop_uid),
             transfer_syntax=source.transfer_syntax,
             action_counts={str(action): count for action, count in rewriter.counts.items()},
             chunks=tuple([chunk for _, chunk in elements]),

@@ -21,6 +21,9 @@ _JPEG_LAST = frozenset({0xDA, 0xD9})
 _JPEG_2000_TEXT = 0x64
 _JPEG_2000_LAST = frozenset({0x90, 0x93, 0xD9})
 _REGISTRATION = 2
+_RLE_HEADER = 64
+_RLE_SEGMENTS = 15
+_LONGEST_PADDING = 64
 
 
 def spans_of_text(buffer: memoryview, start: int, end: int, codec: Codec, frames: int) -> list[tuple[int, int]]:
@@ -33,23 +36,36 @@ def spans_of_text(buffer: memoryview, start: int, end: int, codec: Codec, frames
     codec
         How item headers are encoded.
     frames
-        Number of frames; only if there are as many fragments is the end of each picture known.
+        Number of frames; if there are as many fragments, the end of each picture is known.
     """
     fragments = _fragments(buffer, start, end, codec)[1:]
+    run_length = bool(fragments) and _is_run_length_encoded(buffer, *fragments[0])
     spans = []
-    for first, last in fragments:
+    ended = False
+    for number, (first, last) in enumerate(fragments):
         head = bytes(buffer[first : first + _MARKER])
         if head == _JPEG_START:
             spans += _jpeg_spans(buffer, first, last)
         elif head == _JPEG_2000_START:
             spans += _jpeg_2000_spans(buffer, first, last)
-        else:
+        elif ended or (run_length and number >= frames > 0):
+            # Behind the last picture, or between two, belongs to none.
+            spans.append((first, last))
+            continue
+        elif run_length or not number:
             continue
         if len(fragments) == frames:
             picture_end = bytes(buffer[first:last]).rfind(_END_OF_IMAGE)
             if picture_end >= 0:
                 spans.append((first + picture_end + _MARKER, last))
-    return [(first, last) for first, last in spans if any(buffer[first:last])]
+        ended = bytes(buffer[max(first, last - _LONGEST_PADDING) : last]).rstrip(b"\0").endswith(_END_OF_IMAGE)
+    return [(first, last) for first, last in spans if bytes(buffer[first:last]).strip(b"\0")]
+
+
+def _is_run_length_encoded(buffer: memoryview, first: int, last: int) -> bool:
+    """Tell a fragment of RLE Lossless, always a whole frame, by its header (PS3.5 Annex G.5)."""
+    segments, offset = (int.from_bytes(buffer[first + at : first + at + 4], "little") for at in (0, 4))
+    return last - first >= _RLE_HEADER and 0 < segments <= _RLE_SEGMENTS and offset == _RLE_HEADER
 
 
 def _fragments(buffer: memoryview, start: int, end: int, codec: Codec) -> list[tuple[int, int]]:

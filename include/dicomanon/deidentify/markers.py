@@ -1,6 +1,14 @@
-"""The attributes that say what was done (PS3.15 E.1.1, PS3.3 C.12.1, C.7.1.1): the truth, and nothing else."""
+"""The attributes that say what was done (PS3.15 E.1.1, PS3.3 C.12.1, C.7.1.1): the truth, and nothing else.
 
-from dicomanon.deidentify.codec import Codec
+Burned In Annotation (0028,0301) and Recognizable Visual Features (0028,0302) are not among them. They speak of pixels
+that we have not looked at and do not change, so what the source says of them stays as true as it was, and what it does
+not say we cannot know. Only an engine that cleans pixels may write NO there (PS3.15 E.3.1, E.3.2).
+"""
+
+from collections.abc import Iterator
+
+from dicomanon import __version__
+from dicomanon.deidentify.codec import Buffer, Codec
 from dicomanon.profile.compiler import (
     DEIDENTIFICATION_METHOD,
     DEIDENTIFICATION_METHOD_CODES,
@@ -12,30 +20,101 @@ from dicomanon.profile.compiler import (
 )
 from dicomanon.standard import EDITION
 
+CONTRIBUTING_EQUIPMENT = 0x0018A001
+SYSTEM = b"DICOManon"
+"""Manufacturer and model name in our item of the Contributing Equipment Sequence."""
+
 _CODE_VALUE = 0x00080100
 _CODING_SCHEME_DESIGNATOR = 0x00080102
 _CODE_MEANING = 0x00080104
+_MANUFACTURER = 0x00080070
+_MODEL = 0x00081090
+_SOFTWARE_VERSIONS = 0x00181020
+_CONTRIBUTION_DESCRIPTION = 0x0018A003
+_PURPOSE_CODES = 0x0040A170
+_DEIDENTIFYING_EQUIPMENT = (b"109104", b"DCM", b"De-identifying Equipment")
+_ITEM_HEADER = 8
+
+_UNMODIFIED, _MODIFIED, _REMOVED = "UNMODIFIED", "MODIFIED", "REMOVED"
 
 
-def markers(profile: CompiledProfile, pseudonym: str, codec: Codec) -> list[tuple[int, bytes]]:
+def markers(
+    profile: CompiledProfile, pseudonym: str, codec: Codec, *, equipment: Buffer = b"", dates_before: str = ""
+) -> list[tuple[int, bytes]]:
     """Return the elements that every result has, as (tag, encoded element).
 
-    What an earlier de-identification wrote is replaced: its text is not ours to vouch for.
+    What an earlier de-identification wrote of its method is replaced: its text is not ours to vouch for.
+
+    Parameters
+    ----------
+    profile
+        What was carried out.
+    pseudonym
+        The patient's.
+    codec
+        Encoding of the result.
+    equipment
+        The source's Contributing Equipment Sequence after the profile, encoded with defined lengths; its items stay
+        before ours, as PS3.3 C.12.1.1.5 wants a history, but for those of this system.
+    dates_before
+        Longitudinal Temporal Information Modified of the source: dates that were modified or removed before do not
+        become unmodified by leaving them alone.
     """
     element = codec.element
     method = "\\".join(("DICOManon", profile.version, EDITION))
     codes = [
-        element(_CODE_VALUE, "SH", code.value.encode())
-        + element(_CODING_SCHEME_DESIGNATOR, "SH", code.scheme.encode())
-        + element(_CODE_MEANING, "LO", code.meaning.encode())
-        for code in profile.method_codes
+        _code(codec, code.value.encode(), code.scheme.encode(), code.meaning.encode()) for code in profile.method_codes
     ]
-    dates = b"MODIFIED" if profile.modifies_dates else b"REMOVED"
+    dates = _dates(profile, dates_before).encode()
+    contributions = [*_items_of_others(equipment, codec), _contribution(profile, codec)]
     return [
         (PATIENT_NAME, element(PATIENT_NAME, "PN", pseudonym.encode())),
         (PATIENT_ID, element(PATIENT_ID, "LO", pseudonym.encode())),
         (PATIENT_IDENTITY_REMOVED, element(PATIENT_IDENTITY_REMOVED, "CS", b"YES")),
         (DEIDENTIFICATION_METHOD, element(DEIDENTIFICATION_METHOD, "LO", method.encode())),
         (DEIDENTIFICATION_METHOD_CODES, codec.sequence(DEIDENTIFICATION_METHOD_CODES, codes)),
+        (CONTRIBUTING_EQUIPMENT, codec.sequence(CONTRIBUTING_EQUIPMENT, contributions)),
         (LONGITUDINAL_INFORMATION_MODIFIED, element(LONGITUDINAL_INFORMATION_MODIFIED, "CS", dates)),
     ]
+
+
+def _dates(profile: CompiledProfile, before: str) -> str:
+    """Return what became of dates in all (PS3.3 C.12.1)."""
+    if profile.modifies_dates:
+        return _REMOVED if before == _REMOVED else _MODIFIED
+    if profile.keeps_dates:
+        return before if before in {_MODIFIED, _REMOVED} else _UNMODIFIED
+    return _REMOVED
+
+
+def _code(codec: Codec, value: bytes, scheme: bytes, meaning: bytes) -> bytes:
+    return (
+        codec.element(_CODE_VALUE, "SH", value)
+        + codec.element(_CODING_SCHEME_DESIGNATOR, "SH", scheme)
+        + codec.element(_CODE_MEANING, "LO", meaning)
+    )
+
+
+def _contribution(profile: CompiledProfile, codec: Codec) -> bytes:
+    """Return our item; without Contribution DateTime, for the same source gives the same bytes on any day."""
+    description = f"De-identified with profile {profile.version}, {EDITION}"
+    return (
+        codec.element(_MANUFACTURER, "LO", SYSTEM)
+        + codec.element(_MODEL, "LO", SYSTEM)
+        + codec.element(_SOFTWARE_VERSIONS, "LO", __version__.encode())
+        + codec.element(_CONTRIBUTION_DESCRIPTION, "ST", description.encode())
+        + codec.sequence(_PURPOSE_CODES, [_code(codec, *_DEIDENTIFYING_EQUIPMENT)])
+    )
+
+
+def _items_of_others(equipment: Buffer, codec: Codec) -> Iterator[bytes]:
+    """Yield the bodies of a sequence's items, but for those that this system wrote."""
+    ours = codec.element(_MODEL, "LO", SYSTEM)
+    at = len(codec.header(CONTRIBUTING_EQUIPMENT, "SQ", 0))
+    while at < len(equipment):
+        *_, length = codec.implicit.unpack_from(equipment, at)
+        start = at + _ITEM_HEADER
+        at = start + length
+        body = bytes(equipment[start:at])
+        if ours not in body:
+            yield body

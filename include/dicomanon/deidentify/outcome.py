@@ -1,11 +1,41 @@
 """What becomes of an instance."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dicomanon.deidentify.codec import Buffer
+from dicomanon.profile.actions import Action
 from dicomanon.reasons import HoldReason
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEntry:
+    """What one element met.
+
+    Attributes
+    ----------
+    path
+        Tags and item indices in turn, from the main data set inwards; it ends with an item's index where a whole
+        content item went.
+    action, origin
+        What was done, and the rule that says so.
+    """
+
+    path: tuple[int, ...]
+    action: Action
+    origin: str
+
+
+@dataclass(slots=True)
+class ActionLog:
+    """Collects what every element meets, for those who ask; never a value."""
+
+    entries: list[ActionEntry] = field(default_factory=list)
+
+    def add(self, path: tuple[int, ...], action: Action, origin: str) -> None:
+        """Append an entry."""
+        self.entries.append(ActionEntry(path, action, origin))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

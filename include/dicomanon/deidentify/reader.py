@@ -5,7 +5,10 @@ of them is a way for identifying bytes to pass or for an element to escape its r
 decoding or copying a value.
 """
 
+import gc
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -34,7 +37,12 @@ TRANSFER_SYNTAX_UID = 0x00020010
 MAXIMUM_DEPTH = 256
 """Sequences within sequences; real objects have a dozen, and each level costs another copy of what is inside."""
 MAXIMUM_INFLATED = 1 << 31
-"""Largest deflated data set that is inflated, so that a few kilobytes cannot fill a worker's memory."""
+USUAL_INFLATED = 1 << 28
+MAXIMUM_INFLATION = 64
+"""A deflated data set may inflate to the usual size, and beyond it by this factor, up to the maximum: a few kilobytes
+must not fill a worker's memory."""
+MAXIMUM_ELEMENTS = 1 << 21
+"""Data elements and items of one object: some hundred bytes of memory each, in the file only eight."""
 
 _SHORT_HEADER = 8
 _LONG_HEADER = 12
@@ -165,7 +173,8 @@ def _inflate(buffer: memoryview) -> memoryview:
     """Inflate a deflated data set (PS3.5 A.5); what follows the deflated stream is padding and is dropped."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        inflated = inflater.decompress(buffer, MAXIMUM_INFLATED)
+        limit = min(MAXIMUM_INFLATED, max(USUAL_INFLATED, MAXIMUM_INFLATION * len(buffer)))
+        inflated = inflater.decompress(buffer, limit)
     except zlib.error:
         raise Unreadable("deflated data set cannot be inflated") from None
     if not inflater.eof:
@@ -183,7 +192,31 @@ def read_data_set(buffer: memoryview, codec: Codec) -> list[Element]:
     Unreadable
         Anything that is not a well-formed data set up to the last byte (zero bytes at the end are dropped).
     """
-    return _Reader(buffer, codec).read()
+    with _without_garbage_collection():
+        return _Reader(buffer, codec).read()
+
+
+def read_items(buffer: memoryview, element: Element, codec: Codec) -> list[list[Element]]:
+    """Read the items of an element whose value the reader passed over, a private sequence of defined length.
+
+    Raises
+    ------
+    Unreadable
+        The value is not a well-formed sequence.
+    """
+    return _Reader(buffer, codec).read_sequence(element)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Spare the collector 100,000 tuples in which nothing is cyclic: looking through them takes as long as reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reader:
@@ -195,16 +228,64 @@ class _Reader:
         self._root = self._frame = _DataSet(len(buffer), False, codec)
         self._sequences: list[_Sequence] = []
         self._position = 0
+        self._remaining = MAXIMUM_ELEMENTS
         self._vrs = dictionary_vrs()
 
     def read(self) -> list[Element]:
         while True:
+            self._short_elements()
             if self._data_set_goes_on():
                 continue
             if not self._sequences:
                 return self._root.finish()
             self._sequences[-1].items.append(self._frame.finish())
             self._next_item()
+
+    def read_sequence(self, element: Element) -> list[list[Element]]:
+        # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
+        codec = LITTLE_IMPLICIT if element.vr == "UN" and self._codec.explicit else self._codec
+        if codec.little is not self._codec.little:
+            raise Unreadable(f"mixed byte order at {format_tag(element.tag)}")
+        items: list[list[Element]] = []
+        self._sequences.append(
+            _Sequence(self._root, element.tag, element.start, element.value, element.end, False, codec, items)
+        )
+        self._position = element.value
+        self._next_item()
+        while self._sequences:
+            self._short_elements()
+            if not self._data_set_goes_on():
+                self._sequences[-1].items.append(self._frame.finish())
+                self._next_item()
+        return items
+
+    def _short_elements(self) -> None:
+        """Read as far as there are only plain elements in order: nearly all are, and objects have 100,000 of them."""
+        frame = self._frame
+        if not frame.codec.explicit:
+            return
+        buffer, unpack, find, append = self._buffer, frame.codec.short.unpack_from, VRS.get, frame.elements.append
+        new, verbatim = tuple.__new__, frame.codec is self._codec
+        start, last, before = self._position, frame.last, len(frame.elements)
+        # Of eight bytes at least, so that no more than may remain are read at once.
+        end_of_last_header = min(frame.limit - _SHORT_HEADER, start + _SHORT_HEADER * self._remaining)
+        while start <= end_of_last_header:
+            group, number, code, length = unpack(buffer, start)
+            tag = group << 16 | number
+            vr, long = find(code, ("", True))
+            value = start + _SHORT_HEADER
+            stop = value + length
+            if long or tag <= last or group == DELIMITATION_GROUP or stop > frame.limit:
+                break
+            append(new(Element, (tag, vr, start if verbatim else -1, value, stop, stop, None)))
+            start, last = stop, tag
+        self._position, frame.last = start, last
+        self._count(len(frame.elements) - before)
+
+    def _count(self, read: int) -> None:
+        self._remaining -= read
+        if self._remaining < 0:
+            raise Unreadable("too many data elements")
 
     def _data_set_goes_on(self) -> bool:
         """Read one data element, or the delimitation of the data set; ``False`` at its end."""
@@ -229,6 +310,7 @@ class _Reader:
                 return False
             raise Unreadable("delimitation out of place")
         self._check_order(tag)
+        self._count(1)
         self._value(tag, vr, length, start if verbatim and frame.codec is self._codec else -1)
         return True
 
@@ -294,6 +376,7 @@ class _Reader:
     def _next_item(self) -> None:
         """Go into the next item of the innermost sequence, or back to the data set that the sequence is part of."""
         sequence, position = self._sequences[-1], self._position
+        self._count(1)
         if position == sequence.limit and not sequence.undefined:
             self._close(position)
             return
@@ -322,7 +405,7 @@ class _Reader:
 
     def _skip_padding(self) -> None:
         """Drop zero bytes up to the end, as some archives append them."""
-        if self._frame is not self._root or any(self._buffer[self._position :]):
+        if self._frame is not self._root or bytes(self._buffer[self._position :]).strip(b"\0"):
             raise Unreadable("bytes after the last data element")
         self._position = len(self._buffer)
 

@@ -1,48 +1,75 @@
 """Carries out the profile on every element of every nesting level, and copies what stays as it is encoded."""
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Callable, Iterator
+from itertools import chain
 
+from dicomanon.deidentify.charset import CharacterSet
 from dicomanon.deidentify.codec import Buffer
+from dicomanon.deidentify.content_items import concept_of
+from dicomanon.deidentify.content_references import (
+    CONTENT_SEQUENCE,
+    REFERENCED_CONTENT_ITEM_IDENTIFIER,
+    ContentReferences,
+    Position,
+    content_references,
+    position_of,
+)
 from dicomanon.deidentify.context import PatientContext
-from dicomanon.deidentify.dates import is_time, shift_dates
-from dicomanon.deidentify.dummies import dummy_sequence, dummy_value
-from dicomanon.deidentify.frames import spans_of_text
-from dicomanon.deidentify.reader import Element
-from dicomanon.deidentify.source import SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, SourceInstance
-from dicomanon.errors import Held
-from dicomanon.profile.actions import Action, AttributeRule
-from dicomanon.profile.compiler import PIXEL_DATA, SopClassActions
-from dicomanon.reasons import HoldReason
-from dicomanon.standard.tables import format_tag
+from dicomanon.deidentify.declared_safe import DeclaredSafe
+from dicomanon.deidentify.outcome import ActionLog
+from dicomanon.deidentify.pixel_data import pixel_data
+from dicomanon.deidentify.private_blocks import PrivateBlocks
+from dicomanon.deidentify.reader import Element, Unreadable, read_items
+from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
+from dicomanon.deidentify.values import ValueRewriter
+from dicomanon.profile.actions import Action, AttributeRule, LevelRules
+from dicomanon.profile.compiler import PIXEL_DATA, CompiledProfile
+from dicomanon.profile.private_rules import NOT_SAFE
 
-_ROWS = 0x00280010
-_COLUMNS = 0x00280011
-_SAMPLES_PER_PIXEL = 0x00280002
-_BITS_ALLOCATED = 0x00280100
-_NUMBER_OF_FRAMES = 0x00280008
-_BYTE = 8
-
-_NUMERIC_TEXT = b"0123456789+-.eE\\ \0"
-_TEXT_VRS = frozenset({"AE", "AS", "CS", "DS", "IS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
-# PS3.3 C.12.1.1.2, and its usual misspellings.
-_CHARACTER_SETS = re.compile(rb"(\\|ISO[ _-]?(IR|2022[ _-]?IR)[ _-]?\d{1,3}|GB18030|GBK|[ \0])*")
 _RECURSE = b""
 """Stands for: look inside; no encoded element is empty."""
+_ITEM = tuple[int, list[Element], LevelRules]
+_KEPT_IF_OF_ITS_VR = frozenset({
+    Action.KEEP, Action.KEEP_NUMBER, Action.SCRUB, Action.CLEAN, Action.CLEAN_DOCUMENT, Action.RECURSE,
+    Action.CLEAN_CONTENT,
+})  # fmt: skip
 
 
 class _Level:
-    """A sequence that is being rewritten: the items that are done, the one in work, those to come."""
+    """A data set that is being rewritten, the main one or one after the other the items of a sequence."""
 
-    __slots__ = ("bodies", "chunks", "elements", "items", "sequence")
+    __slots__ = (
+        "bodies", "character_set", "chunks", "elements", "index", "inherited", "items", "private", "rules", "sequence",
+    )  # fmt: skip
 
-    def __init__(self, sequence: Element | None, items: Iterator[list[Element]]) -> None:
+    def __init__(self, sequence: Element | None, items: Iterator[_ITEM], inherited: CharacterSet) -> None:
         self.sequence = sequence
         self.items = items
+        self.inherited = inherited
         self.bodies: list[bytes] = []
+
+    def next_item(self, buffer: memoryview) -> bool:
+        """Go to the next item; ``False`` if there is none."""
+        following = next(self.items, None)
+        if following is None:
+            return False
+        self.index, elements, self.rules = following
+        self.elements = iter(elements)
         self.chunks: list[tuple[int, Buffer]] = []
-        self.elements: Iterator[Element] = iter(next(items))
+        self.private: PrivateBlocks | None = None
+        self.character_set = self.inherited
+        if elements and elements[0].tag <= SPECIFIC_CHARACTER_SET:
+            for element in elements:
+                if element.tag == SPECIFIC_CHARACTER_SET:
+                    self.character_set = CharacterSet.of(bytes(buffer[element.value : element.end]))
+        return True
+
+    def finish(self) -> list[tuple[int, Buffer]]:
+        """Return the encoded elements of the item, in order."""
+        if self.private is not None:
+            self.private.add_creators(self.chunks)
+        return self.chunks
 
 
 class Rewriter:
@@ -56,163 +83,189 @@ class Rewriter:
         Elements by action.
     """
 
-    def __init__(self, source: SourceInstance, actions: SopClassActions, context: PatientContext) -> None:
+    def __init__(
+        self, source: SourceInstance, profile: CompiledProfile, context: PatientContext, log: ActionLog | None = None
+    ) -> None:
         self.at = 0
-        self.counts: Counter[str] = Counter()
+        self.counts: dict[Action, int] = {}
         self._source = source
         self._buffer = source.file.buffer
         self._codec = source.file.codec
-        self._actions = actions
-        self._context = context
+        self._rules = profile.actions_for(source.sop_class_uid, source.facts.modality)
+        self._profile = profile
+        self._declared_safe = DeclaredSafe(source) if profile.profile.trust_block_identifying_information else None
+        self._values = ValueRewriter(source, profile, context)
+        self._log = log
+        self._references: ContentReferences | None = None
+        self._levels: list[_Level] = []
+        self._handlers: dict[Action, Callable[[Element, AttributeRule, CharacterSet], Buffer | None]] = {
+            Action.KEEP: self._values.kept,
+            Action.KEEP_NUMBER: self._values.kept_number,
+            Action.KEEP_DATE: self._values.kept_date,
+            Action.KEEP_TIME: self._values.kept_time,
+            Action.KEEP_UID: self._values.kept_uid,
+            Action.CAP_AGE: self._values.capped_age,
+            Action.SCRUB: self._values.text,
+            Action.CLEAN: self._values.text,
+            Action.CLEAN_DOCUMENT: self._values.document,
+            Action.SHIFT_DATE: self._values.shifted_date,
+        }
 
     def rewrite(self) -> list[tuple[int, Buffer]]:
-        """Return what is left of the main data set as (tag, encoded element), in order.
+        """Return what is left of the main data set as (tag, encoded element or piece of it), in order.
 
         Raises
         ------
         Held
             ``RULE_FAILED``: an element cannot be treated as its rule demands.
         """
-        root = _Level(None, iter([self._source.file.elements]))
-        levels = [root]
-        rules: Mapping[int, AttributeRule] = self._actions.top
+        elements = self._source.file.elements
+        self._references = content_references(elements, self._rules, self._buffer, little=self._codec.little)
+        root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set)
+        root.next_item(self._buffer)
+        levels = self._levels
+        levels.append(root)
         while True:
             level = levels[-1]
-            entered = False
-            for element in level.elements:
-                chunk = self._apply(element, rules[element.tag])
-                if chunk is None:
-                    continue
-                if chunk is _RECURSE and element.items is not None:
-                    levels.append(_Level(element, iter(element.items)))
-                    rules = self._actions.nested
-                    entered = True
-                    break
-                level.chunks.append((element.tag, chunk))
-            if entered:
+            if self._goes_in(level):
                 continue
             if level is root:
-                return root.chunks
+                return root.finish()
             # The item is done: go on with the next one, or close the sequence.
-            level.bodies.append(b"".join([chunk for _, chunk in level.chunks]))
-            following = next(level.items, None)
-            if following is not None:
-                level.chunks = []
-                level.elements = iter(following)
-                continue
-            levels.pop()
-            assert level.sequence is not None
-            tag = level.sequence.tag
-            levels[-1].chunks.append((tag, self._codec.sequence(tag, level.bodies)))
-            if levels[-1] is root:
-                rules = self._actions.top
+            level.bodies.append(b"".join([chunk for _, chunk in level.finish()]))
+            if not level.next_item(self._buffer):
+                levels.pop()
+                assert level.sequence is not None
+                tag = level.sequence.tag
+                levels[-1].chunks.append((tag, self._codec.sequence(tag, level.bodies)))
 
-    def _apply(self, element: Element, rule: AttributeRule) -> Buffer | None:
-        """Return the encoded element, ``None`` if it goes, or ``_RECURSE``."""
-        self.at = element.tag
+    def _goes_in(self, level: _Level) -> bool:
+        """Rewrite the elements of a level up to the next sequence to look into; ``False`` at the end."""
+        for element in level.elements:
+            tag = element.tag
+            self.at = tag
+            if tag >> 16 & 1:
+                self._private(element, level)
+            else:
+                self._apply(element, level.rules[tag], level)
+            if self._levels[-1] is not level:
+                return True
+        return False
+
+    def _private(self, element: Element, level: _Level) -> None:
+        if level.private is None:
+            level.private = PrivateBlocks(self._codec)
+        blocks = level.private
+        if blocks.is_creator(element.tag):
+            blocks.reserve(element.tag, bytes(self._buffer[element.value : element.end]))
+            return
+        creator = blocks.creator(element.tag)
+        rule = level.rules.private(creator, element.tag)
+        safe = self._declared_safe
+        if rule is NOT_SAFE.rule and safe is not None and safe.covers(creator, element.tag):
+            rule = self._profile.declared_safe(element.vr)
+        if rule.action is Action.REMOVE:
+            self._note(element.tag, Action.REMOVE, rule.origin, level)
+            return
+        if rule.vr == "SQ" and element.items is None and element.vr in {"SQ", "UN"}:
+            element = self._with_items(element)
+        written = len(level.chunks)
+        self._apply(element, rule, level)
+        if len(level.chunks) > written or self._levels[-1] is not level:
+            blocks.keep(element.tag)
+
+    def _with_items(self, element: Element) -> Element:
+        """Look into a private sequence; the reader does not, for what its creator means by it is seldom needed."""
+        try:
+            items = read_items(self._buffer, element, self._codec)
+        except Unreadable:
+            return element
+        return element._replace(vr="SQ", items=items, start=-1)
+
+    def _apply(self, element: Element, rule: AttributeRule, level: _Level) -> None:
         action = rule.action
-        if action is Action.KEEP or action is Action.KEEP_NUMBER or action is Action.RECURSE:
-            if element.vr not in rule.accepted or (rule.length and element.end - element.value not in {0, rule.length}):
-                # The tag says one thing, the VR or the length another: anything may be in there.
-                action = Action.REMOVE
-            elif action is Action.KEEP_NUMBER and self._value(element).translate(None, _NUMERIC_TEXT):
-                action = rule.fallback
-        elif action is Action.SHIFT_DATE or action is Action.KEEP_TIME:
-            value = self._value(element)
-            kept = self._temporal(value, action, rule.vr)
-            if kept is not None:
-                self.counts[action] += 1
-                return self._codec.element(element.tag, rule.vr, kept)
+        if action in _KEPT_IF_OF_ITS_VR and (
+            element.vr not in rule.accepted or (rule.length and element.end - element.value not in {0, rule.length})
+        ):
+            # The tag says one thing, the VR or the length another: anything may be in there.
+            self._note(element.tag, Action.REMOVE, "not of its VR", level)
+            return
+        if action is Action.RECURSE or action is Action.CLEAN_CONTENT:
+            self._sequence(element, rule, level)
+            return
+        if element.tag in PIXEL_DATA and action is Action.KEEP:
+            self._note(element.tag, action, rule.origin, level)
+            level.chunks.extend((element.tag, piece) for piece in pixel_data(self._source, element))
+            return
+        if element.tag == REFERENCED_CONTENT_ITEM_IDENTIFIER and self._reference(element, level):
+            self._note(element.tag, action, rule.origin, level)
+            return
+        handler = self._handlers.get(action)
+        if handler is not None:
+            chunk = handler(element, rule, level.character_set)
+            if chunk is not None:
+                self._note(element.tag, action, rule.origin, level)
+                level.chunks.append((element.tag, chunk))
+                return
             action = rule.fallback
-        self.counts[action] += 1
-        if action is Action.REMOVE:
-            return None
-        if action is Action.KEEP or action is Action.KEEP_NUMBER:
-            return self._kept(element, rule)
-        if action is Action.RECURSE:
-            return _RECURSE if element.items else self._codec.header(element.tag, "SQ", 0)
-        return self._replaced(element, action, rule.vr)
+        self._replace(element, action, rule, level)
 
-    def _value(self, element: Element) -> bytes:
-        return bytes(self._buffer[element.value : element.end])
+    def _replace(self, element: Element, action: Action, rule: AttributeRule, level: _Level) -> None:
+        self._note(element.tag, action, rule.origin, level)
+        if action is not Action.REMOVE:
+            level.chunks.append((element.tag, self._values.replaced(element, action, rule.vr)))
 
-    def _kept(self, element: Element, rule: AttributeRule) -> Buffer:
-        if element.tag in PIXEL_DATA:
-            return self._pixel_data(element)
-        if element.tag == SPECIFIC_CHARACTER_SET and not _CHARACTER_SETS.fullmatch(self._value(element)):
-            return self._codec.header(element.tag, rule.vr, 0)
-        if element.stop != element.end:
-            raise Held(HoldReason.RULE_FAILED, f"undefined length at {format_tag(element.tag)}")
-        # Out of an Implicit VR sequence some VRs are ambiguous; as UN nothing wrong is said.
-        vr = "UN" if " or " in element.vr else element.vr
-        if rule.vr in _TEXT_VRS:
-            value = self._value(element)
-            end = value.find(b"\0")
-            # Readers stop at a null or show what is behind it, as they like: only padding may follow one.
-            if end >= 0 and value[end:].strip(b"\0 "):
-                return self._codec.element(element.tag, vr, value[:end])
-        if element.start >= 0 and not (element.end - element.value) & 1:
-            return self._buffer[element.start : element.stop]
-        return self._codec.element(element.tag, vr, self._value(element))
+    def _sequence(self, element: Element, rule: AttributeRule, level: _Level) -> None:
+        if element.items is None:
+            self._note(element.tag, Action.REMOVE, "not a sequence", level)
+            return
+        if not element.items:
+            self._note(element.tag, rule.action, rule.origin, level)
+            level.chunks.append((element.tag, self._codec.header(element.tag, "SQ", 0)))
+            return
+        inside = level.rules.inside(element.tag)
+        items: Iterator[_ITEM] = ((index, item, inside) for index, item in enumerate(element.items))
+        if rule.action is Action.CLEAN_CONTENT:
+            items = self._content(element, inside, level)
+        first = next(items, None)
+        if first is None:
+            self._replace(element, rule.fallback, rule, level)
+            return
+        self._note(element.tag, rule.action, rule.origin, level)
+        below = _Level(element, chain([first], items), level.character_set)
+        below.next_item(self._buffer)
+        self._levels.append(below)
 
-    def _pixel_data(self, element: Element) -> Buffer:
-        if element.start < 0:
-            raise Held(HoldReason.RULE_FAILED, f"encoding of {format_tag(element.tag)}")
-        if element.stop != element.end:
-            return self._fragments(element)
-        expected = self._native_pixel_bytes()
-        if expected is not None and element.end - element.value > expected + (expected & 1):
-            # Bytes behind the last pixel are shown by no viewer and may hold anything.
-            return self._codec.element(element.tag, element.vr, self._buffer[element.value : element.value + expected])
-        return self._buffer[element.start : element.stop]
+    def _content(self, element: Element, inside: LevelRules, level: _Level) -> Iterator[_ITEM]:
+        """Yield the content items that stay, each with the rules for its concept (PS3.15 section E.3.4)."""
+        position = self._position()
+        dangling = self._references.removed if self._references and element.tag == CONTENT_SEQUENCE else ()
+        for index, item in enumerate(element.items or ()):
+            rules = inside.item(*concept_of(item, self._buffer))
+            if rules is None or (dangling and (*position, index + 1) in dangling):
+                self._note(element.tag, Action.REMOVE, "content item", level, index)
+            else:
+                yield index, item, rules
 
-    def _fragments(self, element: Element) -> Buffer:
-        whole = self._buffer[element.start : element.stop]
-        frames = self._source.text(_NUMBER_OF_FRAMES) or "1"
-        count = int(frames) if frames.isdecimal() else 0
-        spans = spans_of_text(self._buffer, element.value, element.end, self._codec, count)
-        if not spans:
-            return whole
-        cleaned = bytearray(whole)
-        for start, end in spans:
-            cleaned[start - element.start : end - element.start] = bytes(end - start)
-        return bytes(cleaned)
+    def _position(self) -> Position:
+        """Return where the item in work is in the content tree (PS3.3 C.17.3.2.5)."""
+        return (1, *(level.index + 1 for level in self._levels[1:]))
 
-    def _native_pixel_bytes(self) -> int | None:
-        factors = [self._source.number(tag) for tag in (_ROWS, _COLUMNS, _SAMPLES_PER_PIXEL, _BITS_ALLOCATED)]
-        frames = self._source.text(_NUMBER_OF_FRAMES) or "1"
-        if not frames.isdecimal() or any(not factor for factor in factors):
-            return None
-        bits = int(frames)
-        for factor in factors:
-            bits *= factor or 1
-        return -(-bits // _BYTE)
+    def _reference(self, element: Element, level: _Level) -> bool:
+        """Write a reference to another content item; ``False`` if all items stay where they are."""
+        if self._references is None:
+            return False
+        target = self._references.moved(position_of(element, self._buffer, little=self._codec.little)) or ()
+        order = "<" if self._codec.little else ">"
+        value = struct.pack(f"{order}{len(target)}L", *target)
+        level.chunks.append((element.tag, self._codec.element(element.tag, "UL", value)))
+        return True
 
-    def _temporal(self, value: bytes, action: Action, vr: str) -> bytes | None:
-        text = value.decode("latin-1").strip(" \0")
-        if action is Action.KEEP_TIME:
-            return text.encode("ascii") if text.isascii() and is_time(text) else None
-        shifted = shift_dates(text, vr, self._context.date_shift_days)
-        return None if shifted is None else shifted.encode("ascii")
-
-    def _replaced(self, element: Element, action: Action, vr: str) -> bytes:
-        codec = self._codec
-        tag = element.tag
-        if action is Action.EMPTY:
-            return codec.header(tag, vr, 0)
-        if action is Action.PSEUDONYM:
-            return codec.element(tag, vr, self._context.pseudonym.encode("ascii"))
-        if action is Action.UID or vr == "UI":
-            uids = self._value(element).decode("latin-1").strip(" \0").split("\\") if element.items is None else [""]
-            if action is Action.DUMMY and not any(uids):
-                uids = [self._new_uid(tag)]
-            return codec.element(tag, "UI", "\\".join([self._context.uids(uid) for uid in uids]).encode("ascii"))
-        if action is Action.DUMMY and vr == "SQ":
-            return dummy_sequence(tag, codec, self._context.uids(self._new_uid(tag)))
-        if action is Action.DUMMY:
-            return codec.element(tag, vr, dummy_value(vr, codec.little))
-        raise Held(HoldReason.RULE_FAILED, f"no way to {action} {format_tag(tag)}")
-
-    def _new_uid(self, tag: int) -> str:
-        """Return something that is mapped to a UID of this instance's own: the dummy refers to nothing."""
-        return f"{self._source.text(SOP_INSTANCE_UID)}/{tag:08X}"
+    def _note(self, tag: int, action: Action, origin: str, level: _Level, item: int | None = None) -> None:
+        self.counts[action] = self.counts.get(action, 0) + 1
+        if self._log is not None:
+            path: list[int] = []
+            for inner in self._levels[1:]:
+                assert inner.sequence is not None
+                path += (inner.sequence.tag, inner.index)
+            self._log.add((*path, tag, *([] if item is None else [item])), action, origin)

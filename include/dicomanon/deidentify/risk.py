@@ -3,12 +3,21 @@
 Nothing in a header proves that pixels are clean; this finds what is known to be unclean (PS3.15 E.3.1).
 """
 
+from functools import lru_cache
+
 from dicomanon.deidentify.source import SourceInstance
 from dicomanon.errors import Held
-from dicomanon.profile.compiler import PIXEL_DATA
+from dicomanon.profile.compiler import CLEAN_DESCRIPTORS, PIXEL_DATA, CompiledProfile
+from dicomanon.profile.table_rules import ENCAPSULATED_DOCUMENT
 from dicomanon.reasons import HoldReason
-from dicomanon.standard.burned_in import DeviceRule, HeaderSignal, device_rules, header_signals, sop_class_risks
-from dicomanon.standard.confidentiality import OVERLAY_GROUPS
+from dicomanon.standard.burned_in import (
+    DOCUMENT,
+    DeviceRule,
+    HeaderSignal,
+    device_rules,
+    header_signals,
+    sop_class_risks,
+)
 from dicomanon.standard.iods import iod_by_sop_class
 
 _MODALITY = 0x00080060
@@ -16,19 +25,19 @@ _MANUFACTURER = 0x00080070
 _MODEL = 0x00081090
 _ROWS = 0x00280010
 _COLUMNS = 0x00280011
-_OVERLAY_BIT_POSITION = 0x0102
-_OVERLAY_BITS_ALLOCATED = 0x0100
 _DOSE_IOD = "rt-dose"
 _INDEX_IODS = frozenset({"basic-directory", "inventory"})
 _HELD_RISKS = {
     "high": HoldReason.BURNED_IN_RISK,
     "audio": HoldReason.BURNED_IN_RISK,
-    "document": HoldReason.ENCAPSULATED_DOCUMENT,
+    DOCUMENT: HoldReason.ENCAPSULATED_DOCUMENT,
 }
 
 
-def require_releasable(source: SourceInstance) -> None:
+def require_releasable(source: SourceInstance, profile: CompiledProfile) -> None:
     """Check that no known risk speaks against releasing the instance.
+
+    Documents pass if the profile cleans them; the cleaning holds those that nobody can read.
 
     Raises
     ------
@@ -42,14 +51,15 @@ def require_releasable(source: SourceInstance) -> None:
         raise Held(HoldReason.UNKNOWN_SOP_CLASS)
     if iod_by_sop_class().get(sop_class) in _INDEX_IODS:
         raise Held(HoldReason.DIRECTORY, "an index of other objects")
-    if risk.risk in _HELD_RISKS:
+    if risk.risk in _HELD_RISKS and not (risk.risk == DOCUMENT and profile.has(CLEAN_DESCRIPTORS)):
         raise Held(_HELD_RISKS[risk.risk], f"SOP class of risk {risk.risk}")
+    if risk.risk == DOCUMENT and source.element(ENCAPSULATED_DOCUMENT) is None:
+        raise Held(HoldReason.UNREADABLE, "document without its content")
     if not risk.has_pixel_data:
         return
     _check_pixel_data(source)
     _check_header(source)
     _check_device(source)
-    _check_embedded_overlays(source)
 
 
 def _check_pixel_data(source: SourceInstance) -> None:
@@ -91,10 +101,13 @@ def _shows(signal: HeaderSignal, value: str) -> bool:
 
 def _check_device(source: SourceInstance) -> None:
     device = (source.text(_MODALITY).upper(), source.text(_MANUFACTURER).upper(), source.text(_MODEL).upper())
-    size = (source.number(_ROWS), source.number(_COLUMNS))
-    for rule in device_rules():
-        if _is_device(rule, device, size):
-            raise Held(HoldReason.BURNED_IN_RISK, "device with a published region of burned-in text")
+    if _has_device_rule(device, (source.number(_ROWS), source.number(_COLUMNS))):
+        raise Held(HoldReason.BURNED_IN_RISK, "device with a published region of burned-in text")
+
+
+@lru_cache(maxsize=1024)
+def _has_device_rule(device: tuple[str, str, str], size: tuple[int | None, int | None]) -> bool:
+    return any(_is_device(rule, device, size) for rule in device_rules())
 
 
 def _is_device(rule: DeviceRule, device: tuple[str, str, str], size: tuple[int | None, int | None]) -> bool:
@@ -114,12 +127,3 @@ def _matches(pattern: str, value: str) -> bool:
     if pattern.startswith("="):
         return value == pattern[1:]
     return pattern in value
-
-
-def _check_embedded_overlays(source: SourceInstance) -> None:
-    """Find overlays in unused bits of the pixels: removing group 60xx leaves them (PS3.5-2004 section 8.1.2)."""
-    for group in OVERLAY_GROUPS:
-        if (source.number(group << 16 | _OVERLAY_BIT_POSITION) or 0) > 0 or (
-            source.number(group << 16 | _OVERLAY_BITS_ALLOCATED) or 1
-        ) > 1:
-            raise Held(HoldReason.BURNED_IN_RISK, "overlay in unused bits of the pixel data")

@@ -1,15 +1,14 @@
 """A source object as the engine sees it: read strictly, decoded only where somebody asks."""
 
 import re
-from collections.abc import Sequence
 from functools import cached_property
 
 from pydicom import config
-from pydicom.charset import decode_bytes, python_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from dicomanon.deidentify.charset import CharacterSet
 from dicomanon.deidentify.reader import Element, Part10, Unreadable, read_part10
 from dicomanon.errors import Held
 from dicomanon.identity import PatientIdentity, StudyFacts
@@ -50,7 +49,6 @@ _FACT_TAGS = {
 }
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _LONGEST_UID = 64
-_DELIMITERS = {ord("\\"), ord("^"), ord("=")}
 
 
 class SourceInstance:
@@ -66,13 +64,15 @@ class SourceInstance:
         What cohorts are asked by.
     transfer_syntax
         Of the data set.
+    character_set
+        Of the main data set; items may declare their own.
     """
 
     def __init__(self, file: Part10) -> None:
         self.file = file
         self.transfer_syntax = file.transfer_syntax
         self._by_tag = {element.tag: element for element in file.elements}
-        self._encodings = self._read_encodings()
+        self.character_set = CharacterSet.of(self.raw(SPECIFIC_CHARACTER_SET))
         self.sop_class_uid = self.text(SOP_CLASS_UID)
         self.study_uid = self._instance_uid(STUDY_INSTANCE_UID)
         self.series_uid = self._instance_uid(SERIES_INSTANCE_UID)
@@ -104,14 +104,8 @@ class SourceInstance:
         value = self.raw(tag)
         if not value:
             return ""
-        if value.isascii() and b"\x1b" not in value:
-            return value.decode("ascii").strip(" \0")
-        try:
-            if b"\x1b" not in value:
-                return value.decode(self._encodings[0]).strip(" \0")
-            return str(decode_bytes(value, self._encodings, _DELIMITERS)).strip(" \0")
-        except (LookupError, ValueError):
-            return value.decode("latin-1").strip(" \0")
+        text = self.character_set.decode(value, name=self._by_tag[tag].vr == "PN")
+        return (value.decode("latin-1") if text is None else text).strip(" \0")
 
     def number(self, tag: int) -> int | None:
         """Return an element of VR US of the main data set, ``None`` if it is absent or has not one value."""
@@ -135,13 +129,8 @@ class SourceInstance:
                 not codec.explicit,
                 codec.little,
             )
-        dataset.set_original_encoding(not codec.explicit, codec.little, self._encodings)
+        dataset.set_original_encoding(not codec.explicit, codec.little, self.character_set.encodings)
         return dataset
-
-    def _read_encodings(self) -> Sequence[str]:
-        names = self.raw(SPECIFIC_CHARACTER_SET).decode("latin-1").split("\\")
-        encodings = [python_encoding.get(name.strip(" \0"), "latin-1") for name in names]
-        return encodings or ["latin-1"]
 
     def _instance_uid(self, tag: int) -> str:
         uid = self.text(tag)

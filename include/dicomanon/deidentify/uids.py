@@ -1,6 +1,7 @@
 """Research UIDs: one to one, the same for ever, and meaningless without the key."""
 
 import hmac
+from collections.abc import Callable
 from functools import lru_cache
 from uuid import UUID
 
@@ -43,3 +44,20 @@ class UidMapper:
         digest = hmac.digest(self._key, uid.encode("utf-8", "surrogateescape"), "sha256")[:_UUID_BYTES]
         number = int.from_bytes(digest, "big") & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
         return f"2.25.{UUID(int=number).int}"
+
+
+def research_uids(mapper: UidMapper, *, retained: bool) -> Callable[[str], str]:
+    """Return what gives UIDs their research UIDs: the mapper, or nothing but the padding changes.
+
+    Parameters
+    ----------
+    mapper
+        Of the site.
+    retained
+        Whether the profile has the Retain UIDs Option (PS3.15 E.3.9).
+    """
+    return _without_padding if retained else mapper
+
+
+def _without_padding(uid: str) -> str:
+    return uid.strip(" \0")

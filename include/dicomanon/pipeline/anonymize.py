@@ -13,24 +13,28 @@ from dicomanon.deidentify import (
     SourceInstance,
     UidMapper,
     deidentify,
-    encode,
+    encode_in_pieces,
     parse,
 )
+from dicomanon.deidentify.codec import Buffer
+from dicomanon.deidentify.uids import research_uids
 from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.identity import PatientIdentity
 from dicomanon.profile import CompiledProfile
+from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.validate.known_values import collect_known_values
 
 
 @dataclass(frozen=True, slots=True)
 class Anonymized:
-    """What became of one source object; ``data`` is the de-identified object, where there is one."""
+    """What became of one source object; ``pieces`` are the de-identified object, where there is one."""
 
     outcome: MappedOutcome
-    data: bytes | None
+    pieces: tuple[Buffer, ...]
     known_values: frozenset[str] = field(repr=False)
     pseudonym: str = ""
+    date_shift_days: int | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Anonymizer:
     uids: UidMapper
     patients: Patients
     default_issuer: str = ""
+
+    def research_uid(self, uid: str) -> str:
+        """Return the UID that an object gets under the profile."""
+        return research_uids(self.uids, retained=self.profile.has(RETAIN_UIDS))(uid)
 
     def read(self, raw: bytes) -> SourceInstance:
         """Parse a source object.
@@ -83,27 +91,28 @@ class Anonymizer:
             return self._held(
                 instance_id, len(raw), digest, result.reason, result.detail, source, known, patient_id=patient.id
             )
-        data = encode(result) if isinstance(result, Deidentified) else None
+        pieces = encode_in_pieces(result) if isinstance(result, Deidentified) else ()
         outcome = MappedOutcome(
             instance_id=instance_id,
-            state="deidentified" if data is not None else "filtered",
+            state="deidentified" if pieces else "filtered",
             reason="" if isinstance(result, Deidentified) else result.reason,
             detail="",
             patient_id=patient.id,
-            research_study_uid=self.uids(source.study_uid),
-            research_series_uid=self.uids(source.series_uid),
-            research_sop_uid=self.uids(source.sop_uid),
+            research_study_uid=self.research_uid(source.study_uid),
+            research_series_uid=self.research_uid(source.series_uid),
+            research_sop_uid=self.research_uid(source.sop_uid),
             sop_class_uid=source.sop_class_uid,
             modality=source.facts.modality,
             facts=source.facts,
             input_digest=digest,
-            output_digest=hashlib.sha256(data).digest() if data is not None else None,
+            output_digest=_digest(pieces) if pieces else None,
             input_bytes=len(raw),
-            output_bytes=len(data) if data is not None else 0,
+            output_bytes=sum(map(len, pieces)),
             profile_version=self.profile.version,
             code_version=__version__,
+            action_counts=result.action_counts if isinstance(result, Deidentified) else {},
         )
-        return Anonymized(outcome, data, known, patient.pseudonym)
+        return Anonymized(outcome, pieces, known, patient.pseudonym, patient.date_shift_days)
 
     def unreadable(self, instance_id: int, raw: bytes, held: Held) -> Anonymized:
         """Return the held outcome of an object that could not be parsed."""
@@ -135,9 +144,9 @@ class Anonymizer:
             reason=reason,
             detail=detail,
             patient_id=patient_id,  # type: ignore[arg-type]
-            research_study_uid=self.uids(source.study_uid) if source else "",
-            research_series_uid=self.uids(source.series_uid) if source else "",
-            research_sop_uid=self.uids(source.sop_uid) if source else "",
+            research_study_uid=self.research_uid(source.study_uid) if source else "",
+            research_series_uid=self.research_uid(source.series_uid) if source else "",
+            research_sop_uid=self.research_uid(source.sop_uid) if source else "",
             sop_class_uid=source.sop_class_uid if source else "",
             modality=source.facts.modality if source else "",
             facts=source.facts if source else None,
@@ -148,4 +157,11 @@ class Anonymizer:
             profile_version=self.profile.version,
             code_version=__version__,
         )
-        return Anonymized(outcome, None, known)
+        return Anonymized(outcome, (), known)
+
+
+def _digest(pieces: tuple[Buffer, ...]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()

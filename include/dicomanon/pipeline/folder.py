@@ -15,9 +15,11 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.deidentify import SourceInstance, UidMapper
 from dicomanon.errors import Fatal, Held
+from dicomanon.pipeline.allowing import allowed_attributes
 from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
 from dicomanon.pipeline.export import write_map
-from dicomanon.profile import compile_profile, load_profile
+from dicomanon.pipeline.profiles import require_profile_name, resolve_profile
+from dicomanon.profile import Profile, compile_profile
 from dicomanon.reasons import HoldReason
 from dicomanon.settings import CrosswalkSettings
 from dicomanon.validate.allowed import AllowedAttributes
@@ -70,16 +72,17 @@ def deidentify_folder(
     Raises
     ------
     Fatal
-        The destination is not empty or lies in the source, the profile is not valid, or a file cannot be written.
+        The destination is not empty or lies in the source, the profile is not valid or not approved as the site
+        demands, or a file cannot be written.
     """
     require_possible(source, destination, profile, [uid_map, patient_map, report])
     files = sorted(path for path in source.rglob("*") if path.is_file())
     # First, so that it stands whatever becomes of the rest.
-    _audit(len(files), maps=bool(uid_map or patient_map))
+    rules = _admit(profile, len(files), maps=bool(uid_map or patient_map))
     destination.mkdir(parents=True, exist_ok=True, mode=0o700)
     results: dict[Path, FileResult] = {}
     chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
-    work = partial(_deidentify_files, profile, destination.resolve())
+    work = partial(_deidentify_files, rules, destination.resolve())
     with ProcessPoolExecutor(jobs) as pool:
         for chunk, done in zip(chunks, pool.map(work, chunks), strict=True):
             results.update(zip(chunk, done, strict=True))
@@ -102,7 +105,7 @@ def require_possible(source: Path, destination: Path, profile: str, outputs: Ite
         The destination is not empty or lies in the source, the profile is not valid, or the folder of a map or of the
         report is not there.
     """
-    load_profile(profile)
+    require_profile_name(profile)
     if any(output is not None and not output.absolute().parent.is_dir() for output in outputs):
         raise Fatal("the folder of a map or of the report does not exist: make it first")
     if destination.resolve().is_relative_to(source.resolve()):
@@ -112,22 +115,22 @@ def require_possible(source: Path, destination: Path, profile: str, outputs: Ite
 
 
 @cache
-def _worker(profile: str, destination: Path) -> _Worker:
+def _worker(profile: Profile, destination: Path) -> _Worker:
     """Open what this process works with, once; it is closed with the process."""
     os.umask(0o077)
     settings = CrosswalkSettings.load()
     keyring = Keyring.load(settings.keyring_file)
     crosswalk = Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1)
     crosswalk.__enter__()
-    compiled = compile_profile(load_profile(profile))
+    compiled = compile_profile(profile)
     return _Worker(
         anonymizer=Anonymizer(compiled, UidMapper(keyring.uid_key), crosswalk.patients, settings.default_issuer),
-        allowed=AllowedAttributes.for_options(frozenset(compiled.profile.options)),
+        allowed=allowed_attributes(profile),
         destination=destination,
     )
 
 
-def _deidentify_files(profile: str, destination: Path, paths: Sequence[Path]) -> list[FileResult]:
+def _deidentify_files(profile: Profile, destination: Path, paths: Sequence[Path]) -> list[FileResult]:
     worker = _worker(profile, destination)
     return [_deidentify_file(worker, path) for path in paths]
 
@@ -142,14 +145,14 @@ def _deidentify_file(worker: _Worker, path: Path) -> FileResult:
     except Held as held:
         return FileResult("held", held.reason, held.detail)
     done = worker.anonymizer.anonymize(0, raw, source)
-    if done.data is None:
+    if not done.pieces:
         return FileResult(done.outcome.state, done.outcome.reason, done.outcome.detail)
-    return _check_and_write(worker, source, done, done.data)
+    return _check_and_write(worker, source, done, b"".join(done.pieces))
 
 
 def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, data: bytes) -> FileResult:
     outcome = done.outcome
-    reason, detail, findings = _judge(worker, done)
+    reason, detail, findings = _judge(worker, done, data)
     if reason:
         return FileResult("held", reason, detail, findings)
     folders = (done.pseudonym, outcome.research_study_uid, outcome.research_series_uid)
@@ -169,7 +172,7 @@ def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, 
     )
 
 
-def _judge(worker: _Worker, done: Anonymized) -> tuple[str, str, dict[str, int]]:
+def _judge(worker: _Worker, done: Anonymized, data: bytes) -> tuple[str, str, dict[str, int]]:
     """Return why a de-identified object must be held, ``""`` where it may be written; the detail; the findings."""
     outcome = done.outcome
     expected = Expected(
@@ -180,9 +183,10 @@ def _judge(worker: _Worker, done: Anonymized) -> tuple[str, str, dict[str, int]]
         sop_class_uid=outcome.sop_class_uid,
         output_digest=outcome.output_digest,
         profile_version=outcome.profile_version,
+        date_shift_days=done.date_shift_days,
     )
     try:
-        findings = examine(done.data or b"", expected, KnownValueSearch(done.known_values), worker.allowed)
+        findings = examine(data, expected, KnownValueSearch(done.known_values), worker.allowed)
     except Exception as error:
         # A defect of ours stops no other file, and its text, which may quote a value, goes nowhere.
         return HoldReason.UNEXPECTED, f"{type(error).__name__} while it was validated", {}
@@ -212,12 +216,15 @@ def _distinct(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[Phi[str], str]
         yield Phi(old), new
 
 
-def _audit(files: int, *, maps: bool) -> None:
+def _admit(profile: str, files: int, *, maps: bool) -> Profile:
+    """Return the rules to work by, once who is about to use them on what is in the audit trail."""
     settings = CrosswalkSettings.load()
     keyring = Keyring.load(settings.keyring_file)
     with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
+        rules = resolve_profile(profile, crosswalk, settings.profile_approvals)
         reason = "maps of old and new identifiers were written" if maps else "no map was written"
         crosswalk.releases.record_access(getpass.getuser(), "folder.deidentify", reason, files)
+    return rules
 
 
 def _write_report(path: Path, results: dict[str, FileResult]) -> None:

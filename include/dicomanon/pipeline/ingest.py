@@ -4,6 +4,7 @@ import logging
 from collections.abc import Container, Mapping, Sequence
 from datetime import date
 
+from dicomanon.crosswalk.action_counts import total
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.data_docs import batch_folder
 from dicomanon.pipeline.discover import discover as discover_studies
@@ -104,6 +105,8 @@ def reconcile(key: TaskKey) -> Counts:
         runtime.crosswalk.ledger.close_run(run_id, balanced=not (counts["unbalanced"] or counts["not_listed"]))
         for line in table(studies):
             log.info(line)
+        done = total(runtime.crosswalk.lineage.actions(key.dag_id, key.run_id).values())
+        log.info("actions: %s", ", ".join(f"{count} {action}" for action, count in done.items()) or "none")
         clear_abandoned(runtime)
         require_balance(counts)
         return counts

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dicomanon.crosswalk.trace import Trace, TracedBatch, TracedInstance
+from dicomanon.pipeline.profile_text import publication_line, standing
 
 MOST_INSTANCES = 20
 """Instances that are told in full; for more there is ``--json``."""
@@ -22,6 +23,7 @@ def outline(trace: Trace) -> Iterator[str]:
         yield from _instance(instance)
     if len(instances) > MOST_INSTANCES:
         yield f"  … and {len(instances) - MOST_INSTANCES} more instances: --json has them all"
+    yield from _profiles(trace)
     for batch in trace.batches:
         yield from _batch(batch)
     for release in trace.releases:
@@ -43,6 +45,16 @@ def _instance(instance: TracedInstance) -> Iterator[str]:
         said = "accepted" if receipt.accepted else f"refused ({receipt.status})"
         shown = "confirmed by QIDO-RS" if receipt.confirmed else "not shown by QIDO-RS"
         yield f"    store {said}, {shown} ({receipt.recorded_at:%Y-%m-%d %H:%M:%S})"
+
+
+def _profiles(trace: Trace) -> Iterator[str]:
+    """Yield who stands for the rules that made the objects, as far as it is known here."""
+    published = {publication.version: publication for publication in trace.profiles}
+    for version in sorted({instance.profile_version for instance in trace.instances() if instance.profile_version}):
+        publication = published.get(version)
+        yield f"  profile {version} {publication_line(publication) if publication else standing(version, None, 1)}"
+    if trace.action_counts:
+        yield f"  actions {', '.join(f'{count} {action}' for action, count in trace.action_counts.items())}"
 
 
 def _batch(batch: TracedBatch) -> Iterator[str]:

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from dicomanon.crosswalk.rows import BatchSource
 from dicomanon.deidentify import UidMapper
+from dicomanon.deidentify.codec import Buffer
 from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
+from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging
-from dicomanon.profile import compile_profile, load_profile
+from dicomanon.profile import compile_profile
 from dicomanon.reasons import HoldReason
 from dicomanon.values import BatchId, ResearchUid
 
@@ -81,7 +83,7 @@ def pull_and_anonymize(runtime: Runtime, batch_id: BatchId, *, last_try: bool = 
     Retriable, Fatal
         The clinical PACS or the crosswalk failed; what was done until then stays done.
     """
-    profile = compile_profile(load_profile(runtime.settings.profile))
+    profile = compile_profile(site_profile(runtime))
     anonymizer = Anonymizer(
         profile=profile,
         uids=UidMapper(runtime.keyring.uid_key),
@@ -209,11 +211,11 @@ class _Desk:
 
     def take(self, source: BatchSource, done: Anonymized) -> None:
         """Take over one outcome; its object is written at once, so that memory holds one object a thread."""
-        if done.data is not None:
-            self._write(ResearchUid(done.outcome.research_sop_uid), done.data)
+        if done.pieces:
+            self._write(ResearchUid(done.outcome.research_sop_uid), done.pieces)
         with self._lock:
             self._claimed.add(source.instance_id)
-            self._waiting.append(Anonymized(done.outcome, None, frozenset()))
+            self._waiting.append(Anonymized(done.outcome, (), frozenset()))
             self._known[source.study_id] |= done.known_values
             self.counts[done.outcome.state] += 1
             if len(self._waiting) >= ROWS_AT_ONCE:
@@ -240,8 +242,8 @@ class _Desk:
                 self.staging.publish(ResearchUid(outcome.research_sop_uid))
         self._waiting.clear()
 
-    def _write(self, sop_uid: ResearchUid, data: bytes) -> None:
+    def _write(self, sop_uid: ResearchUid, pieces: tuple[Buffer, ...]) -> None:
         try:
-            self.staging.write(sop_uid, data)
+            self.staging.write(sop_uid, pieces)
         except OSError as error:
             raise Fatal(f"staging cannot be written ({error.strerror}): free space in DICOMANON_STAGING_DIR") from None

@@ -3,9 +3,11 @@
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicomanon.deidentify.codec import Buffer
 from dicomanon.values import BatchId, ResearchUid
 
 _FOLDER = re.compile(r"batch-(\d+)")
@@ -27,11 +29,11 @@ class Staging:
         """Return where the object of a research SOP Instance UID is, or will be."""
         return self.folder / f"{sop_uid}.dcm"
 
-    def write(self, sop_uid: ResearchUid, data: bytes) -> None:
+    def write(self, sop_uid: ResearchUid, pieces: Iterable[Buffer]) -> None:
         """Write an object under a name that no later step reads until :meth:`publish`."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._unpublished(sop_uid).open("wb") as file:
-            file.write(data)
+            file.writelines(pieces)
 
     def publish(self, sop_uid: ResearchUid) -> None:
         """Give an object its name: it leaves the worker here, so its crosswalk row must be committed before."""

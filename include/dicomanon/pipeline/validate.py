@@ -5,11 +5,11 @@ from itertools import groupby
 
 from dicomanon.crosswalk.rows import StagedInstance, Verdict
 from dicomanon.errors import Fatal
+from dicomanon.pipeline.allowing import allowed_attributes
+from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging
-from dicomanon.profile import load_profile
 from dicomanon.reasons import HoldReason
-from dicomanon.validate.allowed import AllowedAttributes
 from dicomanon.validate.checkpoint import run_checkpoint
 from dicomanon.validate.examine import Expected, Findings, examine
 from dicomanon.validate.frame import StudyCount, findings_frame, studies_frame
@@ -72,9 +72,10 @@ def _examine(
 
     An object that trips a defect of ours is entered in ``failed`` with the type of the exception, and stops no other.
     """
-    allowed = AllowedAttributes.for_options(frozenset(load_profile(runtime.settings.profile).options))
+    allowed = allowed_attributes(site_profile(runtime))
     for study_id, rows in groupby(staged, key=lambda row: row.study_id):
         search = KnownValueSearch(runtime.crosswalk.mapping.known_values([study_id])[study_id])
+        date_shift_days = runtime.crosswalk.mapping.date_shift(study_id)
         for row in rows:
             expected = Expected(
                 pseudonym=row.pseudonym,
@@ -84,6 +85,7 @@ def _examine(
                 sop_class_uid=row.sop_class_uid,
                 output_digest=row.output_digest,
                 profile_version=row.profile_version,
+                date_shift_days=date_shift_days,
             )
             data = staging.path(row.research_sop_uid).read_bytes()
             try:

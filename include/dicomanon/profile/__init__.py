@@ -1,7 +1,7 @@
-"""What to do with each attribute: profiles, their files, and the action per tag that they come to for a SOP class."""
+"""What to do with each attribute: profiles, their files, and the rule per tag that they come to for a SOP class."""
 
-from dicomanon.profile.actions import Action, AttributeRule
-from dicomanon.profile.compiler import CompiledProfile, SopClassActions, compile_profile
+from dicomanon.profile.actions import Action, AttributeRule, LevelRules, TextKind
+from dicomanon.profile.compiler import CompiledProfile, compile_profile
 from dicomanon.profile.loading import load_profile, shipped_profiles
 from dicomanon.profile.schema import Profile
 
@@ -9,8 +9,9 @@ __all__ = [
     "Action",
     "AttributeRule",
     "CompiledProfile",
+    "LevelRules",
     "Profile",
-    "SopClassActions",
+    "TextKind",
     "compile_profile",
     "load_profile",
     "shipped_profiles",

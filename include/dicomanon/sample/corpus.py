@@ -317,7 +317,7 @@ def _ultrasound(study: Study) -> Iterator[_Object]:
     report = Series(study, 3, "SR", "Report", rich=False)
     cines = [(UltrasoundMultiFrameImageStorage, cine.sop_uid(1))]
     yield _Object(1, "us-multi-frame", cine, 1, lambda rng: images.ultrasound(cine, 1, rng), "burned-in-risk")
-    yield _Object(1, "pdf", letter, 1, lambda _: documents.encapsulated_pdf(letter, 1), "encapsulated-document")
+    yield _Object(1, "pdf", letter, 1, lambda _: documents.encapsulated_pdf(letter, 1))
     yield _Object(1, "sr", report, 1, lambda _: documents.structured_report(report, 1, cine.uid, cines))
 
 

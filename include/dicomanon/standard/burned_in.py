@@ -7,6 +7,9 @@ from types import MappingProxyType
 
 from dicomanon.standard.tables import parse_tag, read_table
 
+DOCUMENT = "document"
+"""Risk class of encapsulated documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class SopClassRisk:

@@ -20,7 +20,8 @@ OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 class ConfidentialityRow:
     """One row of Table E.1-1.
 
-    ``tag`` is ``GGGG,EEEE``, or a pattern in four rows; ``options`` maps an option's name to its cell, ``K`` or ``C``.
+    ``tag`` is ``GGGG,EEEE``, or a pattern in four rows; ``options`` maps an option's name to its cell, ``K`` or ``C``;
+    ``in_composite_iod`` is the table's column "In Std. Comp. IOD".
     """
 
     tag: str
@@ -29,6 +30,24 @@ class ConfidentialityRow:
     vr: str
     basic: str
     options: Mapping[str, str]
+    in_composite_iod: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondRow:
+    """What we do, for want of a row in Table E.1-1, with an attribute, as a Basic Profile code, and why."""
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """What an attribute's text is for: ``label``, ``code`` or ``technical``; and the code if nothing of it is left."""
+
+    kind: str
+    fallback: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,7 @@ def confidentiality_rows() -> tuple[ConfidentialityRow, ...]:
             vr=row["vr"],
             basic=row[BASIC_COLUMN],
             options=MappingProxyType({option: row[column] for column, option in columns.items() if row[column]}),
+            in_composite_iod=row["in_std_comp_iod"] == "Y",
         )
         for row in read_table("ps3_15_table_e1_1")
     )
@@ -99,3 +119,19 @@ def descriptions_beyond_table() -> Mapping[int, str]:
     Their words are no identifiers, but names get typed into them; they are treated like their twins in the table.
     """
     return MappingProxyType({parse_tag(row["tag"]): row["action"] for row in read_table("descriptions_beyond_e1_1")})
+
+
+@cache
+def reasons_beyond_table() -> Mapping[int, BeyondRow]:
+    """Return the rows of both tables of attributes that E.1-1 leaves out, with our reasons."""
+    rows = [*read_table("attributes_beyond_e1_1"), *read_table("descriptions_beyond_e1_1")]
+    return MappingProxyType({parse_tag(row["tag"]): BeyondRow(row["action"], row["why"]) for row in rows})
+
+
+@cache
+def text_attributes() -> Mapping[int, TextRow]:
+    """Return the attributes whose text is not a description, whether they are in E.1-1 or not."""
+    return MappingProxyType({
+        parse_tag(row["tag"]): TextRow(row["kind"], row["fallback"], row["why"])
+        for row in read_table("text_attributes")
+    })  # fmt: skip

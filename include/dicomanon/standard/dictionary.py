@@ -8,6 +8,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import DicomDictionary
 
 from dicomanon.standard.confidentiality import confidentiality_by_tag
+from dicomanon.standard.iods import iod_by_sop_class
 from dicomanon.standard.tables import parse_tag, read_table
 
 
@@ -18,7 +19,8 @@ def dictionary_vrs() -> Mapping[int, str]:
     Repeating groups are left out on purpose: all are retired, and curves and overlays have rules of their own.
     Table E.1-1 adds the tags that are newer than pydicom's dictionary.
     """
-    known = {tag: entry[0] for tag, entry in DicomDictionary.items() if entry[0] not in {"", "NONE"}}
+    # Tags without a keyword were retired so long ago that nobody says what they hold.
+    known = {tag: entry[0] for tag, entry in DicomDictionary.items() if entry[4] and entry[0] not in {"", "NONE"}}
     for tag, row in confidentiality_by_tag().items():
         known.setdefault(tag, row.vr)
     return MappingProxyType(known)
@@ -37,11 +39,23 @@ def uid_roles() -> Mapping[int, str]:
 
 
 def is_registered_uid(uid: str) -> bool:
-    """Tell whether PS3.6 Annex A registers the UID; such a UID names a kind of thing, never a patient's."""
-    return uid in UID_dictionary
+    """Tell whether PS3.6 Annex A registers the UID; such a UID names a kind of thing, never a patient's.
+
+    The classes of our tables count too: they are registered faster than libraries learn of them.
+    """
+    return uid in UID_dictionary or uid in iod_by_sop_class()
 
 
 def uid_type(uid: str) -> str:
     """Return what PS3.6 Annex A calls the UID (``Transfer Syntax``, ``SOP Class`` …), or ``""``."""
     entry = UID_dictionary.get(uid)
     return entry[1] if entry else ""
+
+
+def name_of(tag: int) -> str:
+    """Return the name of a public attribute, ``""`` if nobody defines it."""
+    entry = DicomDictionary.get(tag)
+    if entry:
+        return str(entry[2])
+    row = confidentiality_by_tag().get(tag)
+    return row.name if row else ""

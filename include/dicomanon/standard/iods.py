@@ -69,3 +69,11 @@ def iod_actions(sop_class_uid: str) -> IodActions:
         key = (sop_class_uid, level)
         levels.append(MappingProxyType({**_compound_actions().get(key, {}), **_type_conflicts().get(key, {})}))
     return IodActions(top=levels[0], nested=levels[1])
+
+
+@cache
+def tags_resolved_per_iod() -> frozenset[int]:
+    """Return the attributes whose Basic Profile code depends on the IOD."""
+    return frozenset(
+        tag for actions in (_compound_actions(), _type_conflicts()) for level in actions.values() for tag in level
+    )

@@ -52,7 +52,7 @@ def check_conformance(
         findings.add("marker", "0012,0062")
     if expected.profile_version not in main.get(_METHOD, ""):
         findings.add("marker", "0012,0063")
-    if main.get(_LONGITUDINAL) != allowed.longitudinal:
+    if main.get(_LONGITUDINAL) not in allowed.longitudinal:
         findings.add("marker", "0028,0303")
     if _method_codes(parsed) != {(code, "DCM") for code in allowed.codes}:
         findings.add("method-code", "0012,0064")

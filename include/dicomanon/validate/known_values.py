@@ -2,7 +2,8 @@
 
 What is gathered: every person name at any depth, and the values of all attributes that Table E.1-1 removes, empties,
 replaces or remaps, except free-text descriptions (their words are not identifiers; patterns and names are sought in
-them all the same), patient characteristics (age, sex, ethnic group: shared by millions), times of day and numbers.
+them all the same, and the dates in them are gathered), patient characteristics (age, sex, ethnic group: shared by
+millions), times of day and numbers.
 """
 
 import re
@@ -14,12 +15,17 @@ from typing import Final
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
-from dicomanon.standard.confidentiality import attributes_beyond_table, confidentiality_by_tag
+from dicomanon.standard.confidentiality import (
+    attributes_beyond_table,
+    confidentiality_by_tag,
+    descriptions_beyond_table,
+)
 from dicomanon.standard.dictionary import dictionary_vrs, is_registered_uid, uid_roles
 from dicomanon.standard.tables import read_table
 from dicomanon.validate.elements import Element, Malformed, read_part10, vr_of, walk
 from dicomanon.validate.text import CHARACTER_SET, decode_text, encodings_of
 from dicomanon.validate.variants import MIN_TOKEN
+from dicomanon.validate.written_dates import written_dates
 
 _DEFAULT_ENCODINGS: Final = ["iso8859"]
 _MAX_VALUE: Final = 256
@@ -34,6 +40,7 @@ _GATHERED_VRS: Final = frozenset({"DA", "DT", "PN", "UI", *_TEXT_VRS})
 _COMMON: Final = frozenset({
     "anonymous", "anonymized", "anonymised", "default", "empty", "false", "male", "female", "missing", "none",
     "not available", "normal", "null", "other", "removed", "test", "true", "unknown", "unspecified", "yes",
+    "dummy", "enter", "example", "here", "name", "patient", "person", "sample", "string", "text", "value", "your",
 })  # fmt: skip
 """Fillers that stand in thousands of objects: they identify nobody, and would hold every object that has them."""
 
@@ -54,6 +61,17 @@ def identifying_attributes() -> Mapping[int, str]:
         if role.startswith(("e1_1:U", "instance-level", "organisation-identifier")):
             found[tag] = "UI"
     return found
+
+
+@cache
+def described_attributes() -> frozenset[int]:
+    """Return the free-text descriptions: only the dates in them are gathered."""
+    listed = {
+        tag
+        for tag, row in confidentiality_by_tag().items()
+        if row.vr in _TEXT_VRS and tag not in identifying_attributes()
+    }
+    return frozenset(listed | descriptions_beyond_table().keys())
 
 
 @cache
@@ -93,6 +111,7 @@ def collect_known_values(source: bytes | bytearray | memoryview | Dataset) -> fr
 def _worth_searching(value: str) -> bool:
     return (
         (len(value) >= MIN_TOKEN or not value.isascii())
+        and not placeholders().issuperset(re.split(r"[\s^,]+", value.lower()))
         and value.lower() not in placeholders()
         and any(character.isalnum() for character in value)
     )
@@ -102,6 +121,7 @@ class _Collector:
     def __init__(self, values: set[str]) -> None:
         self._values = values
         self._attributes = identifying_attributes()
+        self._described = described_attributes()
 
     def data_set(self, dataset: Dataset, encodings: list[str]) -> Iterator[tuple[Dataset, list[str]]]:
         """Gather from one data set and yield its items, to be gathered from next."""
@@ -119,14 +139,20 @@ class _Collector:
                 vr = self._attributes.get(tag) or ("PN" if element.VR == "PN" else "")
                 if vr and value is not None:
                     self.add(vr, _texts(value))
+                elif tag in self._described and value is not None:
+                    self.add_dates(_texts(value))
                 continue
             raw_vr = element.VR or vr_of(tag)
             if raw_vr == "SQ" and value:
                 self.raw_sequence(tag, element, encodings)
                 continue
             vr = self._attributes.get(tag) or ("PN" if raw_vr == "PN" else "")
-            if vr and isinstance(value, bytes) and value:
+            if not isinstance(value, bytes) or not value:
+                continue
+            if vr:
                 self.add(vr, _decode(value, vr, encodings))
+            elif tag in self._described:
+                self.add_dates([decode_text(value, encodings)])
 
     def raw_sequence(self, tag: int, sequence: RawDataElement, encodings: list[str]) -> None:
         """Gather from a sequence that pydicom has left as bytes, without decoding it into data sets."""
@@ -151,6 +177,15 @@ class _Collector:
             if gathered and length and vr != "SQ":
                 value = data[start : start + length]
                 self.add(gathered, _decode(value, gathered, own.get(item) or own[0]))
+            elif length and tag in self._described and vr != "SQ":
+                self.add_dates([decode_text(data[start : start + length], own.get(item) or own[0])])
+
+    def add_dates(self, texts: Iterable[str]) -> None:
+        """Gather the dates in free text; one of two readings, or of a year in two digits, is none to search for."""
+        for text in texts:
+            for written in written_dates(text.lower()):
+                if len(written.readings) == 1:
+                    self._values.update(written.readings)
 
     def add(self, vr: str, texts: Iterable[str]) -> None:
         for text in texts:

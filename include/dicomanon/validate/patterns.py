@@ -9,12 +9,14 @@ _YEAR = r"(?:18|19|20)\d\d"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTH_NUMBER = r"(?:0?[1-9]|1[0-2])"
 
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+
 _PATTERNS: Final = {
     "pattern-phone": re.compile(
         r"(?<![\w.])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
         r"|(?<![\w.])\+\d{1,3}(?:[ .-]?\d{2,4}){3,4}(?![\w-])"
     ),
-    "pattern-email": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "pattern-email": re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}"),
     "pattern-national-id": re.compile(r"(?<![\w-])(?:\d{3}-\d{2}-\d{4}|9\d{3}[ -]\d{3}[ -]\d{3})(?![\w-])"),
     "pattern-record-number": re.compile(
         r"\b(?:mrn|phn|ssn|pid|patient[ _]?id|patient number|hospital no|chart|accession|acc)"
@@ -26,6 +28,11 @@ _PATTERNS: Final = {
         rf"|{_DAY}[ -]?{_MONTH}\.?[ ,-]*{_YEAR}|{_MONTH}\.? {_DAY},? {_YEAR})(?![\w]|\.\d)"
     ),
     "pattern-person-name": re.compile(r"[^\W\d_]{2,}\^[^\W\d_]+"),
+    "pattern-url": re.compile(r"(?:https?|ftp|file|mailto)://?[^\s\"'<>]+|(?<![\w.])www\.[\w-]+\.[\w./-]+"),
+    "pattern-network-address": re.compile(
+        rf"(?<![\w.])(?:10\.{_OCTET}|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.{_OCTET}\.{_OCTET}(?![\w]|\.\d)"
+        rf"|(?<![\w.])(?:ip|host|address|workstation)[ :=]+{_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.\d)"
+    ),
     "pattern-uid": re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}"),
 }
 

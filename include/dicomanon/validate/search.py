@@ -69,11 +69,13 @@ class KnownValueSearch:
         self._tables = np.zeros(1 << 16, np.uint8)
         self._forms: dict[int, dict[int, dict[bytes, _Form]]] = {}
         self._dates: dict[str, int] = {}
+        self._values: list[str] = []
         self._whole_values: dict[str, int] = {}
         self._text_forms: dict[str, _Form] = {}
         self._substrings: dict[str, _Form] = {}
         self._keys_seen: set[bytes] = set()
-        for index, value in enumerate(sorted({value.strip() for value in values})):
+        self._values = sorted({value.strip() for value in values})
+        for index, value in enumerate(self._values):
             if len(value) >= MIN_TOKEN or not value.isascii():
                 self._add(index, value)
         self._keys = np.array(sorted(self._forms), np.uint64)
@@ -199,6 +201,10 @@ class KnownValueSearch:
         """Return a hit where ``text`` is a known number of three digits, too short to be sought within text."""
         index = self._whole_values.get(text)
         return None if index is None else TextHit(Kind.NUMBER, index, 0, len(text))
+
+    def is_one_word(self, index: int) -> bool:
+        """Whether a known value is a single word of letters."""
+        return self._values[index].isalpha()
 
     def date(self, text: str) -> int | None:
         """Return the index of the known date with which a DA or DT value begins."""

@@ -25,14 +25,23 @@ class TextView:
         The elements that have text, in order.
     values
         Their values as written.
+    lowered
+        The same in lower case.
+
+    Parameters
+    ----------
+    data, elements
+        The data set, and what is in it.
+    documents
+        Text from inside documents that elements hold.
     """
 
-    def __init__(self, data: bytes, elements: Sequence[Element]) -> None:
+    def __init__(self, data: bytes, elements: Sequence[Element], documents: Iterable[tuple[Element, str]] = ()) -> None:
         self.elements: list[Element] = []
         self.values: list[str] = []
         self._starts: list[int] = []
+        self._index: dict[int, int] = {}
         encodings: dict[int, list[str]] = {}
-        position = 0
         pieces: list[str] = []
         for element in elements:
             if element.tag == CHARACTER_SET:
@@ -42,18 +51,33 @@ class TextView:
                 continue
             value = data[element.start : element.start + element.length]
             text = decode_text(value, encodings.get(element.item) or encodings.get(0) or [])
-            text = text.rstrip(" \0")
-            self.elements.append(element)
-            self.values.append(text)
+            self._index[element.start] = len(pieces)
+            self._append(pieces, element, text.rstrip(" \0"))
+        for element, text in documents:
+            self._append(pieces, element, text)
+        position = 0
+        for piece in pieces:
             self._starts.append(position)
-            lower = text.lower()
-            pieces.append(lower)
-            position += len(lower) + len(_SEPARATOR)
+            position += len(piece) + len(_SEPARATOR)
+        self.lowered = pieces
         self.joined = _SEPARATOR.join(pieces)
+
+    def _append(self, pieces: list[str], element: Element, text: str) -> None:
+        self.elements.append(element)
+        self.values.append(text)
+        pieces.append(text.lower())
 
     def at(self, position: int) -> int:
         """Return the index of the element whose text stands at ``position`` of :attr:`joined`."""
         return bisect.bisect_right(self._starts, position) - 1
+
+    def start_of(self, index: int) -> int:
+        """Return where the text of an element begins in :attr:`joined`."""
+        return self._starts[index]
+
+    def index_of(self, element: Element) -> int | None:
+        """Return the index of an element of the data set, None where it has no text."""
+        return self._index.get(element.start)
 
     def word_around(self, start: int, end: int) -> str:
         """Return the whole word (letters and digits) around a range of :attr:`joined`."""

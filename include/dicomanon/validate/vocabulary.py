@@ -7,6 +7,7 @@ a Code String, a part of a code, or a text. Anywhere else, and for names of more
 
 import re
 from functools import cache
+from itertools import pairwise
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import DicomDictionary
@@ -31,6 +32,40 @@ def technical_words() -> frozenset[str]:
             for meaning, _ in codes.values():
                 words.update(_WORD.findall(meaning.lower()))
     return frozenset(words)
+
+
+@cache
+def anatomical_words() -> frozenset[str]:
+    """Return the words that name a part of the body by themselves, as the context groups of PS3.16 have them."""
+    from pydicom.sr._cid_dict import cid_concepts, name_for_cid
+    from pydicom.sr._concepts_dict import concepts
+
+    words: set[str] = set()
+    for cid, name in name_for_cid.items():
+        if "Anatom" not in name:
+            continue
+        for scheme, keywords in cid_concepts[cid].items():
+            for keyword in keywords:
+                meanings = [meaning for meaning, _ in concepts.get(scheme, {}).get(keyword, {}).values()]
+                words.update(meaning.lower() for meaning in meanings if _WORD.fullmatch(meaning.lower()))
+    return frozenset(words)
+
+
+@cache
+def standard_pairs() -> frozenset[tuple[str, str]]:
+    """Return the pairs of words that stand side by side in PS3.6 and PS3.16: long axis, white matter."""
+    from pydicom.sr._concepts_dict import concepts
+
+    pairs: set[tuple[str, str]] = set()
+    texts = [entry[2] for entry in DicomDictionary.values()]
+    for scheme in concepts.values():
+        for codes in scheme.values():
+            texts.extend(meaning for meaning, _ in codes.values())
+    for text in texts:
+        for phrase in re.split(r"[^\w\s]", text.lower()):
+            words = phrase.split()
+            pairs.update(pair for pair in pairwise(words) if all(_WORD.fullmatch(word) for word in pair))
+    return frozenset(pairs)
 
 
 @cache
