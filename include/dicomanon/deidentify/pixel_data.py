@@ -45,8 +45,7 @@ def pixel_data(source: SourceInstance, element: Element) -> tuple[Buffer, ...]:
     ------
     Held
         ``RULE_FAILED``: its header is not as it may be copied. ``UNREADABLE``: nothing tells how many bytes the pixels
-        take. ``BURNED_IN_RISK``: an overlay is in the pixels and
-        cannot be separated from them.
+        take. ``BURNED_IN_RISK``: an overlay is in the pixels and cannot be separated from them.
     """
     buffer = source.file.buffer
     if element.start < 0:
@@ -56,9 +55,10 @@ def pixel_data(source: SourceInstance, element: Element) -> tuple[Buffer, ...]:
             raise Held(HoldReason.BURNED_IN_RISK, "overlay in unused bits of compressed pixel data")
         return _fragments(source, element)
     end = min(element.end, element.value + _native_bytes(source, element))
-    value: Buffer = buffer[element.value : end]
+    pixels = buffer[element.value : end]
+    value: Buffer = pixels
     if has_embedded_overlay(source):
-        value = _without_unused_bits(source, element, buffer[element.value : end])
+        value = _without_unused_bits(source, element, pixels)
     elif end == element.end:
         return (buffer[element.start : element.stop],)
     padding = b"\0" * (len(value) & 1)
@@ -81,9 +81,7 @@ def _without_unused_bits(source: SourceInstance, element: Element, view: memoryv
 
 def _fragments(source: SourceInstance, element: Element) -> tuple[Buffer, ...]:
     buffer = source.file.buffer
-    frames = source.text(_NUMBER_OF_FRAMES) or "1"
-    count = int(frames) if frames.isdecimal() else 0
-    spans = spans_of_text(buffer, element.value, element.end, source.file.codec, count)
+    spans = spans_of_text(buffer, element.value, element.end, source.file.codec, _frames(source) or 0)
     pieces: list[Buffer] = []
     position = element.start
     for start, end in sorted(spans):
@@ -100,10 +98,9 @@ def _native_bytes(source: SourceInstance, element: Element) -> int:
     Bytes behind the last pixel are shown by no viewer and may hold anything.
     """
     factors = [source.number(tag) for tag in (ROWS, COLUMNS, _SAMPLES_PER_PIXEL, _BITS_ALLOCATED)]
-    frames = source.text(_NUMBER_OF_FRAMES) or "1"
-    if not frames.isdecimal() or any(not factor for factor in factors):
+    bits = _frames(source)
+    if bits is None or any(not factor for factor in factors):
         raise Held(HoldReason.UNREADABLE, "size of the pixel data cannot be told")
-    bits = int(frames)
     for factor in factors:
         bits *= factor or 1
     size = -(-bits // _BYTE)
@@ -112,3 +109,9 @@ def _native_bytes(source: SourceInstance, element: Element) -> int:
         # Two pixels share their chrominance: four bytes instead of six (PS3.3 C.7.6.3.1.2).
         size = -(-size * 2 // 3)
     return size + (size & 1)
+
+
+def _frames(source: SourceInstance) -> int | None:
+    """Return the number of frames, 1 if it is not told and ``None`` if what is told is no number."""
+    frames = source.text(_NUMBER_OF_FRAMES) or "1"
+    return int(frames) if frames.isdecimal() else None

@@ -27,8 +27,6 @@ from dicomanon.profile.actions import Action, AttributeRule, LevelRules
 from dicomanon.profile.compiler import PIXEL_DATA, CompiledProfile
 from dicomanon.profile.private_rules import NOT_SAFE
 
-_RECURSE = b""
-"""Stands for: look inside; no encoded element is empty."""
 _ITEM = tuple[int, list[Element], LevelRules]
 _KEPT_IF_OF_ITS_VR = frozenset({
     Action.KEEP, Action.KEEP_NUMBER, Action.SCRUB, Action.CLEAN, Action.CLEAN_DOCUMENT, Action.RECURSE,
@@ -165,7 +163,7 @@ class Rewriter:
         if rule is NOT_SAFE.rule and safe is not None and safe.covers(creator, element.tag):
             rule = self._profile.declared_safe(element.vr)
         if rule.action is Action.REMOVE:
-            self._note(element.tag, Action.REMOVE, rule.origin, level)
+            self._note(element.tag, Action.REMOVE, rule.origin)
             return
         if rule.vr == "SQ" and element.items is None and element.vr in {"SQ", "UN"}:
             element = self._with_items(element)
@@ -188,62 +186,62 @@ class Rewriter:
             element.vr not in rule.accepted or (rule.length and element.end - element.value not in {0, rule.length})
         ):
             # The tag says one thing, the VR or the length another: anything may be in there.
-            self._note(element.tag, Action.REMOVE, "not of its VR", level)
+            self._note(element.tag, Action.REMOVE, "not of its VR")
             return
         if action is Action.RECURSE or action is Action.CLEAN_CONTENT:
             self._sequence(element, rule, level)
             return
         if element.tag in PIXEL_DATA and action is Action.KEEP:
-            self._note(element.tag, action, rule.origin, level)
+            self._note(element.tag, action, rule.origin)
             level.chunks.extend((element.tag, piece) for piece in pixel_data(self._source, element))
             return
         if element.tag == REFERENCED_CONTENT_ITEM_IDENTIFIER and self._reference(element, level):
-            self._note(element.tag, action, rule.origin, level)
+            self._note(element.tag, action, rule.origin)
             return
         handler = self._handlers.get(action)
         if handler is not None:
             chunk = handler(element, rule, level.character_set)
             if chunk is not None:
-                self._note(element.tag, action, rule.origin, level)
+                self._note(element.tag, action, rule.origin)
                 level.chunks.append((element.tag, chunk))
                 return
             action = rule.fallback
         self._replace(element, action, rule, level)
 
     def _replace(self, element: Element, action: Action, rule: AttributeRule, level: _Level) -> None:
-        self._note(element.tag, action, rule.origin, level)
+        self._note(element.tag, action, rule.origin)
         if action is not Action.REMOVE:
             level.chunks.append((element.tag, self._values.replaced(element, action, rule.vr)))
 
     def _sequence(self, element: Element, rule: AttributeRule, level: _Level) -> None:
         if element.items is None:
-            self._note(element.tag, Action.REMOVE, "not a sequence", level)
+            self._note(element.tag, Action.REMOVE, "not a sequence")
             return
         if not element.items:
-            self._note(element.tag, rule.action, rule.origin, level)
+            self._note(element.tag, rule.action, rule.origin)
             level.chunks.append((element.tag, self._codec.header(element.tag, "SQ", 0)))
             return
         inside = level.rules.inside(element.tag)
         items: Iterator[_ITEM] = ((index, item, inside) for index, item in enumerate(element.items))
         if rule.action is Action.CLEAN_CONTENT:
-            items = self._content(element, inside, level)
+            items = self._content(element, inside)
         first = next(items, None)
         if first is None:
             self._replace(element, rule.fallback, rule, level)
             return
-        self._note(element.tag, rule.action, rule.origin, level)
+        self._note(element.tag, rule.action, rule.origin)
         below = _Level(element, chain([first], items), level.character_set)
         below.next_item(self._buffer)
         self._levels.append(below)
 
-    def _content(self, element: Element, inside: LevelRules, level: _Level) -> Iterator[_ITEM]:
+    def _content(self, element: Element, inside: LevelRules) -> Iterator[_ITEM]:
         """Yield the content items that stay, each with the rules for its concept (PS3.15 section E.3.4)."""
         position = self._position()
         dangling = self._references.removed if self._references and element.tag == CONTENT_SEQUENCE else ()
         for index, item in enumerate(element.items or ()):
             rules = inside.item(*concept_of(item, self._buffer))
             if rules is None or (dangling and (*position, index + 1) in dangling):
-                self._note(element.tag, Action.REMOVE, "content item", level, index)
+                self._note(element.tag, Action.REMOVE, "content item", index)
             else:
                 yield index, item, rules
 
@@ -261,7 +259,7 @@ class Rewriter:
         level.chunks.append((element.tag, self._codec.element(element.tag, "UL", value)))
         return True
 
-    def _note(self, tag: int, action: Action, origin: str, level: _Level, item: int | None = None) -> None:
+    def _note(self, tag: int, action: Action, origin: str, item: int | None = None) -> None:
         self.counts[action] = self.counts.get(action, 0) + 1
         if self._log is not None:
             path: list[int] = []

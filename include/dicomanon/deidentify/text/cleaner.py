@@ -67,29 +67,23 @@ class TextCleaner:
         return text if cleaned == text else cleaned
 
     def _cleaned(self, text: str, kind: TextKind) -> str:
-        rest = without_private_characters(text)
         held: list[str] = []
-        for _ in range(_MOST_ROUNDS):
-            spans = self._spans(rest, kind)
-            if not spans:
-                break
-            # What was moved or capped must not be taken for something to move again.
-            rest = tidy(assemble(rest, [_hold(span, rest, held) for span in spans]))
-        else:
-            # Two rules that never agree about a text leave nobody able to say what is in it.
-            return ""
+        rest = self._in_rounds(text, kind, held)
         for number, replacement in enumerate(held):
             rest = rest.replace(chr(_FIRST_HELD_PLACE + number), replacement)
-        return rest if len(rest) <= len(text) else self._without_held(text, kind)
+        # Moved dates must not make a text longer than it was, and than its VR allows: they go instead.
+        return rest if len(rest) <= len(text) else self._in_rounds(text, kind, None)
 
-    def _without_held(self, text: str, kind: TextKind) -> str:
-        """Clean a text that moved dates would make longer than it was, and than its VR allows: they go instead."""
+    def _in_rounds(self, text: str, kind: TextKind, held: list[str] | None) -> str:
+        """Take out what goes until nothing is found; what replaces it is held in private characters, or left out."""
         rest = without_private_characters(text)
         for _ in range(_MOST_ROUNDS):
             spans = self._spans(rest, kind)
             if not spans:
                 return rest
-            rest = tidy(assemble(rest, [Span(span.start, span.end) for span in spans]))
+            # What was moved or capped must not be taken for something to move again.
+            rest = tidy(assemble(rest, [_hold(span, rest, held) for span in spans]))
+        # Two rules that never agree about a text leave nobody able to say what is in it.
         return ""
 
     def _spans(self, text: str, kind: TextKind) -> list[Span]:
@@ -121,8 +115,13 @@ def _pieces(text: str) -> Iterator[str]:
         yield line[start:]
 
 
-def _hold(span: Span, text: str, held: list[str]) -> Span:
-    if span.replacement is None or span.replacement == text[span.start : span.end] or len(held) >= _MOST_HELD:
+def _hold(span: Span, text: str, held: list[str] | None) -> Span:
+    if (
+        held is None
+        or span.replacement is None
+        or span.replacement == text[span.start : span.end]
+        or len(held) >= _MOST_HELD
+    ):
         return Span(span.start, span.end)
     held.append(span.replacement)
     return Span(span.start, span.end, chr(_FIRST_HELD_PLACE + len(held) - 1))

@@ -7,6 +7,7 @@ import re
 
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.reading import (
+    AFTER_TITLE,
     LONGEST_NAME,
     NAMELIKE,
     SHORTEST_NAME,
@@ -23,7 +24,6 @@ from dicomanon.deidentify.text.vocabulary import (
     given_names,
 )
 
-_AFTER_TITLE = re.compile(r"[.:]?[ \t_^]{0,3}|[.]?-|\.")
 _AFTER_ROLE = re.compile(r"[ \t]{0,2}[:=#/-]?[ \t]{0,3}|_|\^|\.[ \t]{0,2}")
 
 
@@ -33,7 +33,7 @@ def drop_after_titles(reading: Reading) -> None:
         if token.folded not in words_of("title"):
             continue
         gap = reading.gap(index)
-        if not _AFTER_TITLE.fullmatch(gap):
+        if not AFTER_TITLE.fullmatch(gap):
             continue
         abbreviation = len(token.text) < SHORTEST_NAME + 1
         # MR, MS, DR, PR are modalities and diseases too.

@@ -26,6 +26,7 @@ from dicomanon.profile.actions import TextKind
 NAMELIKE = frozenset({NAME, UNKNOWN, AMBIGUOUS, RARE})
 """What a word of a name may be by itself."""
 DESCRIBING = frozenset({MEDICAL, WORD, RARE, NUMBER, SHORT})
+AFTER_TITLE = re.compile(r"[.:]?[ \t_^]{0,3}|[.]?-|\.")
 LONGEST_NAME = 5
 SHORTEST_NAME = 3
 FEWEST_OTHERS = 2

@@ -3,10 +3,9 @@
 # Texts have these characters, and so do the patterns that search them.
 # ruff: noqa: RUF001
 
-import re
-
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.reading import (
+    AFTER_TITLE,
     END_OF_SENTENCE,
     LONGEST_NAME,
     NAMELIKE,
@@ -24,8 +23,6 @@ from dicomanon.deidentify.text.vocabulary import (
     WORD,
     given_names,
 )
-
-_AFTER_TITLE = re.compile(r"[.:]?[ \t_^]{0,3}|[.]?-|\.")
 
 
 def spread(reading: Reading) -> None:
@@ -137,7 +134,7 @@ def drop_titles(reading: Reading) -> None:
         nearest = index + 1
         while nearest < len(reading.tokens) and reading.tokens[nearest].folded in words_of("title"):
             nearest += 1
-        if nearest < len(reading.tokens) and reading.gone[nearest] and _AFTER_TITLE.fullmatch(reading.gap(index)):
+        if nearest < len(reading.tokens) and reading.gone[nearest] and AFTER_TITLE.fullmatch(reading.gap(index)):
             if token.upper and not reading.gap(index).startswith(".") and token.folded in words_of("modality"):
                 continue
             reading.drop(index)
