@@ -106,3 +106,27 @@ class TestConflict:
         # Cached here without a birth date; the database knows better.
         with pytest.raises(Held):
             crosswalk.patients.get_or_create(PatientIdentity("MRN-1", birth_date="19800131"))
+
+
+class TestIssuerThatIsNotAlwaysThere:
+    """Some devices write Issuer of Patient ID, others of the same hospital do not."""
+
+    NAMED = PatientIdentity("77", "HERE", "ROE^JANE", "19700130", "F")
+
+    @pytest.mark.parametrize("first", [NAMED, replace(NAMED, issuer="")])
+    def test_one_patient_in_whichever_order_they_come(self, crosswalk: Crosswalk, first: PatientIdentity) -> None:
+        second = replace(self.NAMED, issuer="" if first.issuer else "HERE")
+        patient = crosswalk.patients.get_or_create(first)
+        assert crosswalk.patients.get_or_create(second) == patient
+        assert crosswalk.patients.get_or_create(first) == patient
+
+    @pytest.mark.parametrize(
+        "changes", [{"name": "DOE^JOHN"}, {"birth_date": "19700131"}, {"birth_date": ""}, {"name": ""}, {"sex": "M"}]
+    )
+    def test_two_patients_where_anything_is_left_to_guess(self, crosswalk: Crosswalk, changes: dict[str, str]) -> None:
+        patient = crosswalk.patients.get_or_create(self.NAMED)
+        assert crosswalk.patients.get_or_create(replace(self.NAMED, issuer="", **changes)) != patient
+
+    def test_two_issuers_are_two_patients(self, crosswalk: Crosswalk) -> None:
+        patient = crosswalk.patients.get_or_create(self.NAMED)
+        assert crosswalk.patients.get_or_create(replace(self.NAMED, issuer="THERE")) != patient

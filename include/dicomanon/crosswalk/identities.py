@@ -28,6 +28,12 @@ def differing_parts(known: PatientIdentity, seen: PatientIdentity) -> tuple[str,
     return tuple(parts)
 
 
+def surely_one_person(known: PatientIdentity, seen: PatientIdentity) -> bool:
+    """Tell whether two statements under one Patient ID name the same person, with nothing left to guess."""
+    both_told = all(_tokens(each.name) and _birth_date(each.birth_date) for each in (known, seen))
+    return both_told and not differing_parts(known, seen)
+
+
 def completed(known: PatientIdentity, seen: PatientIdentity) -> PatientIdentity:
     """Return ``known`` with the parts filled in that only ``seen`` knows."""
     return PatientIdentity(

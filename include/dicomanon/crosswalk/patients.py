@@ -3,9 +3,15 @@
 import secrets
 import threading
 from collections import OrderedDict
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from dicomanon.crosswalk.identities import comparable, completed, differing_parts, patient_key
+from dicomanon.crosswalk.identities import (
+    comparable,
+    completed,
+    differing_parts,
+    patient_key,
+    surely_one_person,
+)
 from dicomanon.crosswalk.identity_events import record_identity_event
 from dicomanon.crosswalk.rows import IdentityEvent, Patient
 from dicomanon.crosswalk.sealed import (
@@ -29,6 +35,7 @@ _PSEUDONYM_CHARACTERS = 11
 _SHORTEST_SHIFT, _LONGEST_SHIFT = 1000, 4652
 _MOST_CACHED = 10_000
 _TRIES = 8
+_SELECT = "SELECT id, pseudonym, date_shift_sealed, identity_sealed FROM crosswalk.patient"
 
 
 class Patients:
@@ -43,7 +50,8 @@ class Patients:
         """Return the patient whom the identity names, made on first sight.
 
         Issuer of Patient ID and Patient ID decide who it is. Name, birth date and sex, where they are known on both
-        sides, have to agree; what was unknown so far is added.
+        sides, have to agree; what was unknown so far is added. Where one side names no issuer, the same Patient ID
+        is the same patient if name and birth date are known on both sides and agree.
 
         Raises
         ------
@@ -59,10 +67,10 @@ class Patients:
         if cached and not differing_parts(cached[1], identity) and completed(cached[1], identity) == cached[1]:
             return cached[0]
         with self._session.transaction() as connection:
-            patient, known = self._find(connection, index) or self._create(connection, index, identity)
+            patient, known = self._find(connection, index) or self._adopt_or_create(connection, index, identity)
             if completed(known, identity) != known:
                 # Read again under a lock: another process may be adding the same part with another value.
-                patient, known = self._find(connection, index, lock=True) or (patient, known)
+                patient, known = self._by_row(connection, patient.id) or (patient, known)
             conflict = differing_parts(known, identity)
             if conflict:
                 self._record_conflict(connection, patient, identity, conflict)
@@ -83,18 +91,33 @@ class Patients:
             ).fetchall()
         return [IdentityEvent(*row) for row in rows]
 
-    def _find(
-        self, connection: Connection, index: bytes, *, lock: bool = False
-    ) -> tuple[Patient, PatientIdentity] | None:
-        query = (
-            "SELECT id, pseudonym, date_shift_sealed, identity_sealed FROM crosswalk.patient WHERE patient_index = %s"
-        )
-        row = connection.execute(query + " FOR NO KEY UPDATE" if lock else query, (index,)).fetchone()
-        if row is None:
-            return None
+    def _find(self, connection: Connection, index: bytes) -> tuple[Patient, PatientIdentity] | None:
+        row = connection.execute(_SELECT + " WHERE patient_index = %s", (index,)).fetchone()
+        return None if row is None else self._opened(row)
+
+    def _by_row(self, connection: Connection, row_id: UUID) -> tuple[Patient, PatientIdentity] | None:
+        row = connection.execute(_SELECT + " WHERE id = %s FOR NO KEY UPDATE", (row_id,)).fetchone()
+        return None if row is None else self._opened(row)
+
+    def _opened(self, row: tuple[UUID, str, bytes, bytes]) -> tuple[Patient, PatientIdentity]:
         keyring = self._session.keyring
         patient = Patient(row[0], Pseudonym(row[1]), open_date_shift(keyring, row[0], row[2]))
         return patient, open_identity(keyring, row[0], row[3])
+
+    def _adopt_or_create(
+        self, connection: Connection, index: bytes, identity: PatientIdentity
+    ) -> tuple[Patient, PatientIdentity]:
+        issuer, patient_id = patient_key(identity)
+        id_index = index_patient_id(self._session.keyring, patient_id)
+        # One at a time for a Patient ID: two processes that meet it with and without its issuer must find one patient.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(id_index[:8], "big", signed=True),))
+        rows = connection.execute(
+            _SELECT + " WHERE patient_id_index = %s ORDER BY created_at, id", (id_index,)
+        ).fetchall()
+        for patient, known in map(self._opened, rows):
+            if not (issuer and patient_key(known)[0]) and surely_one_person(known, identity):
+                return patient, known
+        return self._create(connection, index, identity)
 
     def _create(
         self, connection: Connection, index: bytes, identity: PatientIdentity
