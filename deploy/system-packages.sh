@@ -3,7 +3,8 @@
 #
 #   deploy/system-packages.sh [--check] [runtime|test]
 #
-# runtime   what `make demo` needs: venv for Python, and Orthanc with its DICOMweb and GDCM plugins
+# runtime   what `make demo` needs: venv for Python, Orthanc with its DICOMweb and GDCM plugins, and libjpeg-turbo,
+#           which blackens parts of lossy JPEG frames without a second loss
 # test      runtime, and what the tests start or call beside it
 # --check   change nothing: print the missing packages, one a line
 #
@@ -11,7 +12,7 @@
 #             3 root is needed; 4 not a Debian system; 5 apt failed.
 set -euo pipefail
 
-RUNTIME=(python3-venv orthanc orthanc-dicomweb orthanc-gdcm)
+RUNTIME=(python3-venv orthanc orthanc-dicomweb orthanc-gdcm libturbojpeg0)
 # docker-compose is 1.29 in bookworm and 2.x in trixie; the tests only ask it to read docker-compose.yaml.
 TESTING=(redis-server docker-compose)
 
@@ -76,7 +77,7 @@ main() {
 
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         say "this is not a Debian system; install by other means: Python 3.11 or newer with venv," \
-            "Orthanc with its DICOMweb and GDCM plugins$([ "$set" = runtime ] || printf ', redis-server, docker-compose')"
+            "Orthanc with its DICOMweb and GDCM plugins, libturbojpeg$([ "$set" = runtime ] || printf ', redis-server, docker-compose')"
         exit 4
     fi
 

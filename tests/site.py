@@ -27,7 +27,8 @@ from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.rows import StudyBalance
 from dicomanon.crosswalk.sealed import open_text
 from dicomanon.crosswalk.trace import Trace
-from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, parse
+from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, look, parse
+from dicomanon.devices import ConfirmedDevices
 from dicomanon.local_stack.orthanc import OrthancServer
 from dicomanon.pipeline import ingest
 from dicomanon.pipeline.runtime import Runtime, open_runtime
@@ -287,7 +288,8 @@ class Site:
             for raw in sources:
                 source = parse(raw)
                 patient = crosswalk.patients.get_or_create(source.identity)
-                done = deidentify(source, compiled, PatientContext(patient.pseudonym, patient.date_shift_days, uids))
+                context = PatientContext(patient.pseudonym, patient.date_shift_days, uids)
+                done = deidentify(source, compiled, context, seen=look(source, compiled, ConfirmedDevices()))
                 assert isinstance(done, Deidentified), done
                 digests[done.sop_uid] = hashlib.sha256(encode(done)).hexdigest()
         return digests

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dicomanon import __version__
+from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
 from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
@@ -37,6 +38,7 @@ crosswalk_app = typer.Typer(help="The crosswalk itself; for admins, and audited.
 app.add_typer(stack_app, name="stack")
 app.add_typer(crosswalk_app, name="crosswalk")
 app.add_typer(profile_app, name="profile")
+app.add_typer(pixels_app, name="pixels")
 
 
 def main() -> NoReturn:

@@ -1,18 +1,16 @@
 """``dicomanon profile``: look at the rules, check them, see what they do, and put them into force."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dicomanon.cli_site import is_site, signer, site_crosswalk
 from dicomanon.console import DONE, FATAL, PARTLY, err, out, say
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
-    from dicomanon.crosswalk.database import Crosswalk
     from dicomanon.crosswalk.profiles import PublishedProfile
     from dicomanon.profile import Profile
 
@@ -46,8 +44,8 @@ def list_profiles(as_json: Json = False) -> None:
 
     # What comes with the release is shown also where the crosswalk does not answer.
     rows = [told(as_row(load_profile(name), None, _approvals())) for name in shipped_profiles()]
-    if _is_site():
-        with _crosswalk() as crosswalk:
+    if is_site():
+        with site_crosswalk() as crosswalk:
             published = [published_row(one, _approvals()) for one in crosswalk.profiles.all()]
         rows += map(told, published)
     elif not as_json:
@@ -218,8 +216,8 @@ def publish(
     from dicomanon.profile import load_profile
 
     profile = load_profile(file)
-    with _crosswalk() as crosswalk:
-        published, new = publish_profile(crosswalk, profile, actor=_signer(), reason=reason)
+    with site_crosswalk() as crosswalk:
+        published, new = publish_profile(crosswalk, profile, actor=signer(), reason=reason)
     say(f"{profile.version} is {'published' if new else 'published already, nothing was changed'}")
     _say_standing(published)
 
@@ -232,11 +230,11 @@ def approve(
     """Stand for a published profile as a further person. Look at it first: `dicomanon profile show NAME@HASH`."""
     from dicomanon.pipeline.profiles import opened
 
-    with _crosswalk() as crosswalk:
+    with site_crosswalk() as crosswalk:
         found = crosswalk.profiles.find(version)
         if found is not None:
             opened(found)
-        published, new = crosswalk.profiles.approve(version, actor=_signer(), reason=reason)
+        published, new = crosswalk.profiles.approve(version, actor=signer(), reason=reason)
     say(f"{version} is {'approved' if new else 'approved by you already, nothing was changed'}")
     _say_standing(published)
 
@@ -302,26 +300,6 @@ def _perhaps(names: tuple[str, ...]) -> str:
 # -- where things come from -------------------------------------------------------------------------------------------
 
 
-def _is_site() -> bool:
-    import os
-
-    return any(name.startswith("DICOMANON_CROSSWALK_") for name in os.environ)
-
-
-@contextmanager
-def _crosswalk() -> Iterator["Crosswalk"]:
-    from dicomanon.crosswalk.database import Crosswalk
-    from dicomanon.crosswalk.keyring import Keyring
-    from dicomanon.local_stack.stack import require_site
-    from dicomanon.settings import CrosswalkSettings
-
-    require_site()
-    settings = CrosswalkSettings.load()
-    keyring = Keyring.load(settings.keyring_file)
-    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
-        yield crosswalk
-
-
 def _found(wanted: str) -> tuple["Profile", "PublishedProfile | None"]:
     """Return a profile, and its publication where it was asked for by version; others need no crosswalk."""
     from dicomanon.pipeline.profiles import is_version, not_shipped, opened, shipped_version
@@ -332,9 +310,9 @@ def _found(wanted: str) -> tuple["Profile", "PublishedProfile | None"]:
     shipped = shipped_version(wanted)
     if shipped is not None:
         return shipped, None
-    if not _is_site():
+    if not is_site():
         raise Fatal(not_shipped(wanted))
-    with _crosswalk() as crosswalk:
+    with site_crosswalk() as crosswalk:
         published = crosswalk.profiles.find(wanted)
     if published is None:
         raise Fatal(f"no profile {wanted} comes with this release or is published: `dicomanon profile list` names them")
@@ -365,21 +343,7 @@ def _version_in_force() -> str | None:
 def _approvals() -> int:
     from dicomanon.settings import CrosswalkSettings
 
-    return CrosswalkSettings.load().profile_approvals if _is_site() else 1
-
-
-def _signer() -> str:
-    """Return who signs: the account that the kernel knows this process by.
-
-    The environment's idea of a user is anybody's to set, and a second kind of name would make two persons of one.
-    """
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        raise Fatal("your account has no name on this system: run this as somebody who has one") from None
+    return CrosswalkSettings.load().profile_approvals if is_site() else 1
 
 
 def _record_that_values_are_shown(reason: str) -> None:
@@ -390,13 +354,13 @@ def _record_that_values_are_shown(reason: str) -> None:
     Fatal
         There is no crosswalk to record it in.
     """
-    if not _is_site():
+    if not is_site():
         raise Fatal(
             "values are shown only where that is recorded, and there is no crosswalk here: "
             "leave out --show-values, or name your site with the DICOMANON_ variables"
         )
-    with _crosswalk() as crosswalk:
-        crosswalk.releases.record_access(_signer(), "profile.preview", reason, 1)
+    with site_crosswalk() as crosswalk:
+        crosswalk.releases.record_access(signer(), "profile.preview", reason, 1)
 
 
 # -- how they are shown -----------------------------------------------------------------------------------------------

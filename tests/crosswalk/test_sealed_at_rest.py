@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, held, sightings
 
 from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.devices import DeviceDecision, DeviceKey
 from dicomanon.errors import Fatal, Held
 from dicomanon.identity import PatientIdentity
 from dicomanon.local_stack.postgres import BINARIES
@@ -32,7 +33,11 @@ def filled(crosswalk: Crosswalk) -> Run:
     mine, theirs = run.outcomes(PATIENT), run.outcomes(ROE)
     junk = replace(mine[1], modality="SMITHERS JANE", sop_class_uid="1.2.3.19700131")
     crosswalk.mapping.record(run.batch, [mine[0], junk, *mine[2:4]])
-    crosswalk.mapping.record(run.batch, [theirs[4], held(mine[5], HoldReason.BURNED_IN_RISK, "0028,0301")])
+    device = DeviceKey("US", "QUIXANO", "ALONSO", "19700131", "1.2", 480, 640, "TOLEDO")
+    unseen = replace(held(mine[5], HoldReason.UNCONFIRMED_DEVICE, "class-high"), device=device)
+    crosswalk.mapping.record(run.batch, [theirs[4], unseen])
+    (seen,) = crosswalk.devices.all()
+    crosswalk.devices.confirm(seen.id, DeviceDecision.HOLD, (), author="ada", reason="AUDITWORD of MRN-7731")
     run.validate()
     run.store()
     with pytest.raises(Held):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dicomanon.deidentify import PatientContext, UidMapper
+from dicomanon.profile import CompiledProfile, compile_profile, load_profile
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -22,6 +23,11 @@ FRAME_OF_REFERENCE_UID = "1.2.826.0.1.3680043.8.498.4"
 PSEUDONYM = "D7Q2M8K4ZX1P"
 SHIFT = -1234
 CONTEXT = PatientContext(PSEUDONYM, SHIFT, UidMapper(b"a key of thirty-two bytes length"))
+
+
+def letting_faces_pass(name: str) -> CompiledProfile:
+    """Return a shipped profile that does not hold the images of tests, few of which say what they are of."""
+    return compile_profile(load_profile(name).model_copy(update={"recognizable_visual_features": "pass"}))
 
 
 @dataclass(frozen=True)

@@ -278,7 +278,7 @@ def test_exception_before_the_rules_is_unexpected(research: CompiledProfile, mon
     def fail(*_: object) -> None:
         raise MemoryError("Featherstone")
 
-    monkeypatch.setattr(engine, "require_releasable", fail)
+    monkeypatch.setattr(engine, "decide", fail)
     outcome = deidentify(parse(Instance().raw()), research, CONTEXT)
     assert outcome == HeldInstance(HoldReason.UNEXPECTED, "MemoryError at the start")
 

@@ -112,3 +112,8 @@ def test_nothing_is_claimed_of_pixels_that_nobody_looked_at() -> None:
     result = marked()
     assert "BurnedInAnnotation" not in result
     assert "RecognizableVisualFeatures" not in result
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_face_that_may_show_is_said_to(codec: Codec) -> None:
+    assert marked(codec=codec, may_show_face=True).RecognizableVisualFeatures == "YES"

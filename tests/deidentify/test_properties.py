@@ -8,7 +8,7 @@ import pydicom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from tests.deidentify.builders import CONTEXT, EXPLICIT, IMPLICIT, Instance, Leaf, Nest, Node
+from tests.deidentify.builders import CONTEXT, EXPLICIT, IMPLICIT, Instance, Leaf, Nest, Node, letting_faces_pass
 
 import dicomanon.standard
 from dicomanon.deidentify import Deidentified, HeldInstance, PatientContext, UidMapper, deidentify, encode, parse
@@ -16,7 +16,7 @@ from dicomanon.errors import Held
 from dicomanon.profile import compile_profile, load_profile
 
 RESEARCH = compile_profile(load_profile("research"))
-STRICT = compile_profile(load_profile("strict"))
+STRICT = letting_faces_pass("strict")
 PROFILES = st.sampled_from([RESEARCH, STRICT])
 
 DATA = Path(dicomanon.standard.__file__).parent / "data" / "ps3_15_table_e1_1.csv"

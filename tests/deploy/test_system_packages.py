@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy" / "system-packages.sh"
 
-RUNTIME = ["python3-venv", "orthanc", "orthanc-dicomweb", "orthanc-gdcm"]
+RUNTIME = ["python3-venv", "orthanc", "orthanc-dicomweb", "orthanc-gdcm", "libturbojpeg0"]
 TESTING = [*RUNTIME, "redis-server", "docker-compose"]
 
 # What the script calls, apart from what a test takes away or puts in its place.
@@ -109,7 +109,7 @@ def test_check_lists_only_what_is_missing(nothing_installed: dict[str, str]) -> 
         "Package: orthanc-gdcm\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: all\nMaintainer: nobody\n"
     )
     done = run("--check", environment=nothing_installed)
-    assert done.stdout.split() == ["python3-venv", "orthanc-dicomweb", "orthanc-gdcm"]
+    assert done.stdout.split() == ["python3-venv", "orthanc-dicomweb", "orthanc-gdcm", "libturbojpeg0"]
 
 
 def test_without_root_and_sudo_says_what_to_run(nothing_installed: dict[str, str], tools: Path) -> None:

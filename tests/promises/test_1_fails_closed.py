@@ -9,6 +9,7 @@ from tests.proxy import Reply, proxy
 from tests.site import CAST, Ingested, PlantedError, Run, Site, ct, encoded, read, slices, study
 
 from dicomanon.deidentify import Deidentified, encode
+from dicomanon.devices import DeviceDecision
 from dicomanon.errors import Fatal
 from dicomanon.pipeline import anonymize, validate
 from dicomanon.reasons import HoldReason
@@ -47,6 +48,10 @@ def burned_in(dataset: Dataset) -> None:
     dataset.BurnedInAnnotation = "YES"
 
 
+def slide_label(dataset: Dataset) -> None:
+    dataset.SpecimenLabelInImage = "YES"
+
+
 def secondary_capture(dataset: Dataset) -> None:
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
 
@@ -60,8 +65,9 @@ def test_held_where_no_rule_helps(site: Site) -> None:
         unknown_sop_class: HoldReason.UNKNOWN_SOP_CLASS,
         private_sop_class: HoldReason.UNKNOWN_SOP_CLASS,
         no_patient_id: HoldReason.MISSING_IDENTITY,
-        burned_in: HoldReason.BURNED_IN_RISK,
-        secondary_capture: HoldReason.BURNED_IN_RISK,
+        burned_in: HoldReason.UNCONFIRMED_DEVICE,
+        secondary_capture: HoldReason.UNCONFIRMED_DEVICE,
+        slide_label: HoldReason.BURNED_IN_RISK,
         another_patient_id: HoldReason.IDENTITY_CONFLICT,
     }
     others, expected = [], {}
@@ -75,6 +81,41 @@ def test_held_where_no_rule_helps(site: Site) -> None:
     site.ingest(*others)
     assert {uid: state for uid, state in site.states().items() if state != "stored"} == expected
     site.assert_settled(*others)
+
+
+def confirm_the_device(site: Site, decision: DeviceDecision) -> int:
+    with site.crosswalk() as crosswalk:
+        (device,) = crosswalk.devices.all()
+        assert device.waiting == 1
+        return crosswalk.devices.confirm(device.id, decision, (), author="ada", reason="looked at it")
+
+
+def test_a_device_that_nobody_has_seen_waits_until_somebody_has(site: Site) -> None:
+    dataset = ct(STUDY, BAD)
+    burned_in(dataset)
+    bad, others = encoded(dataset), slices(STUDY, [1, 3])
+    site.ingest(bad, *others)
+    assert_only_this_one_is_held(site, bad, others, HoldReason.UNCONFIRMED_DEVICE)
+    Run().complete()
+    assert site.states()[sop_uid(bad)] == "held(unconfirmed-device)"
+    assert confirm_the_device(site, DeviceDecision.CLEAN) == 1
+    assert site.states()[sop_uid(bad)] == "discovered"
+    Run().complete()
+    site.assert_settled(bad, *others)
+
+
+def test_a_device_that_is_to_be_held_is_never_released(site: Site) -> None:
+    first, second = ct(STUDY, BAD), ct(STUDY, BAD + 2)
+    for dataset in (first, second):
+        burned_in(dataset)
+    site.ingest(encoded(first))
+    assert confirm_the_device(site, DeviceDecision.HOLD) == 0
+    site.ingest(encoded(second))
+    assert site.states() == {
+        str(first.SOPInstanceUID): "held(unconfirmed-device)",
+        str(second.SOPInstanceUID): "held(burned-in-risk)",
+    }
+    assert site.research_objects() == {}
 
 
 def test_held_when_the_patient_is_known_with_another_birth_date(site: Site) -> None:
@@ -126,10 +167,10 @@ def test_an_exception_while_deidentifying_holds_its_instance_only(
     original = getattr(anonymize, seam)
     calls = iter(range(100))
 
-    def failing(*given: Any) -> Any:
+    def failing(*given: Any, **named: Any) -> Any:
         if next(calls) == 1:
             raise PlantedError
-        return original(*given)
+        return original(*given, **named)
 
     monkeypatch.setenv("DICOMANON_PULL_THREADS", "1")
     with monkeypatch.context() as patched:

@@ -57,8 +57,8 @@ class TestManifest:
     def test_hold_reasons_are_codes_of_ours(self, sample_wave_1: Wave, sample_wave_2: Wave) -> None:
         held = {file.kind: file.reason for file in sample_wave_1[1].files + sample_wave_2[1].files if file.reason}
         assert held == {
-            "us-multi-frame": HoldReason.BURNED_IN_RISK,
-            "screenshot": HoldReason.BURNED_IN_RISK,
+            "us-multi-frame": HoldReason.UNCONFIRMED_DEVICE,
+            "screenshot": HoldReason.UNCONFIRMED_DEVICE,
             "ct-of-another-name": HoldReason.IDENTITY_CONFLICT,
         }
 

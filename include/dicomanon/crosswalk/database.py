@@ -6,6 +6,7 @@ from typing import Self
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from dicomanon.crosswalk.devices import Devices
 from dicomanon.crosswalk.exports import Exports
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.ledger import Ledger
@@ -66,6 +67,7 @@ class Crosswalk:
         self.exports = Exports(session)
         self.releases = Releases(session)
         self.profiles = Profiles(session)
+        self.devices = Devices(session)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from dicomanon.crosswalk import action_counts
+from dicomanon.crosswalk import action_counts, devices
 from dicomanon.crosswalk.enrollment import standard_sop_class
 from dicomanon.crosswalk.facts import SERIES_FIELDS, CollectedFacts, collect, open_facts, seal_facts
 from dicomanon.crosswalk.identity_events import record_identity_event
@@ -15,6 +15,7 @@ from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
 from dicomanon.crosswalk.sealed import index_accession
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.crosswalk.settlement import InstanceRow, SeriesState, StudyState, checked, settle
+from dicomanon.devices import DeviceKey
 from dicomanon.errors import Fatal
 from dicomanon.identity import StudyFacts
 from dicomanon.values import BatchId
@@ -52,6 +53,7 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
         _write_studies(connection, keyring, studies, facts)
         _write_series(connection, keyring, series, facts)
         _write_instances(connection, settlement.outcomes)
+        _enter_devices(session, connection, settlement.outcomes)
         for misfit in settlement.misfits:
             record_identity_event(
                 connection,
@@ -217,6 +219,15 @@ def _write_instances(connection: Connection, outcomes: Sequence[MappedOutcome]) 
         " recipe_id = r.recipe_id, action_counts_id = r.action_counts_id, state_changed_at = now()"
         " FROM pg_temp.recorded r WHERE i.id = r.id"
     )
+
+
+def _enter_devices(session: Session, connection: Connection, outcomes: Sequence[MappedOutcome]) -> None:
+    seen: dict[DeviceKey, list[int]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.device is not None:
+            seen[outcome.device].append(outcome.instance_id)
+    if seen:
+        devices.enter(session, connection, seen)
 
 
 def _is_counted(outcome: MappedOutcome) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from dicomanon.devices import Confirmation, DeviceKey
 from dicomanon.identity import StudyFacts
 from dicomanon.reasons import HoldReason
 from dicomanon.values import BatchId, Phi, Pseudonym, ResearchUid
@@ -123,7 +124,7 @@ class MappedOutcome:
 
     ``state`` is ``deidentified``, ``held`` or ``filtered``. Digests are SHA-256 of the source bytes and of the
     de-identified bytes. ``detail`` names tags, rules and counts, never a value. ``action_counts`` tells how many
-    elements each action met.
+    elements each action met. ``device`` is the one of a picture that a person should see first.
     """
 
     instance_id: int
@@ -144,6 +145,7 @@ class MappedOutcome:
     profile_version: str = ""
     code_version: str = ""
     action_counts: Mapping[str, int] = field(default_factory=dict)
+    device: DeviceKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,3 +298,35 @@ class ReleaseRow:
     requester: str
     instances: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfirmation:
+    """What a person said of a device; people type names into reasons."""
+
+    said: Confirmation
+    author: str
+    confirmed_at: datetime
+    reason: Phi[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDevice:
+    """A device whose pictures a person should see first.
+
+    ``instances`` and ``studies`` count in what it was seen, ``waiting`` the instances that are held until it is
+    confirmed. Of the confirmations the last one counts.
+    """
+
+    id: UUID
+    key: DeviceKey
+    first_seen_at: datetime
+    instances: int
+    studies: int
+    waiting: int
+    confirmations: tuple[DeviceConfirmation, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """``unconfirmed``, ``clean``, ``mask`` or ``hold``."""
+        return str(self.confirmations[-1].said.decision) if self.confirmations else "unconfirmed"

@@ -4,6 +4,7 @@ from dicomanon.deidentify.context import PatientContext
 from dicomanon.deidentify.encoding import encode, encode_in_pieces
 from dicomanon.deidentify.engine import deidentify
 from dicomanon.deidentify.outcome import ActionEntry, ActionLog, Deidentified, Filtered, HeldInstance, Outcome
+from dicomanon.deidentify.pixels.seeing import Seen, look, look_together
 from dicomanon.deidentify.source import SourceInstance, parse
 from dicomanon.deidentify.uids import UidMapper
 
@@ -15,10 +16,13 @@ __all__ = [
     "HeldInstance",
     "Outcome",
     "PatientContext",
+    "Seen",
     "SourceInstance",
     "UidMapper",
     "deidentify",
     "encode",
     "encode_in_pieces",
+    "look",
+    "look_together",
     "parse",
 ]

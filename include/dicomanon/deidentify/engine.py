@@ -1,22 +1,34 @@
 """De-identifies one instance: source, profile and context in, outcome out, and never an exception."""
 
+from dicomanon.deidentify.codec import Buffer
 from dicomanon.deidentify.conditions import keep_conditions
 from dicomanon.deidentify.context import PatientContext
+from dicomanon.deidentify.faces.policy import judge_face
+from dicomanon.deidentify.faces.recognise import Sight
 from dicomanon.deidentify.markers import CONTRIBUTING_EQUIPMENT, markers
 from dicomanon.deidentify.outcome import ActionLog, Deidentified, HeldInstance, Outcome
+from dicomanon.deidentify.pixels.decision import PixelPath, Risk, decide
+from dicomanon.deidentify.pixels.image import PIXELS, PixelImage
+from dicomanon.deidentify.pixels.masking import MaskedPixels, mask
+from dicomanon.deidentify.pixels.seeing import Seen
 from dicomanon.deidentify.rewriting import Rewriter
-from dicomanon.deidentify.risk import require_releasable
 from dicomanon.deidentify.source import SourceInstance
 from dicomanon.deidentify.uids import research_uids
+from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Held
-from dicomanon.profile.compiler import LONGITUDINAL_INFORMATION_MODIFIED, CompiledProfile
+from dicomanon.profile.compiler import CLEAN_PIXEL_DATA, LONGITUDINAL_INFORMATION_MODIFIED, CompiledProfile
 from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.tables import format_tag
 
 
 def deidentify(
-    source: SourceInstance, profile: CompiledProfile, context: PatientContext, log: ActionLog | None = None
+    source: SourceInstance,
+    profile: CompiledProfile,
+    context: PatientContext,
+    log: ActionLog | None = None,
+    *,
+    seen: Seen | None = None,
 ) -> Outcome:
     """Apply a profile to an instance (PS3.15 Annex E).
 
@@ -30,6 +42,9 @@ def deidentify(
         Whose instance it is.
     log
         Gets an entry for every element of the source, where somebody wants to know.
+    seen
+        What :func:`~dicomanon.deidentify.look` found in the pixels. Without it the headers are cleaned, the pixels
+        stay as they are and nothing is claimed of them; where text is likely in them, the instance is held.
 
     Returns
     -------
@@ -38,17 +53,25 @@ def deidentify(
     """
     rewriter: Rewriter | None = None
     try:
-        require_releasable(source, profile)
+        _require_a_look(source, profile, seen)
+        face = judge_face(source, profile)
         _require_secrets(profile, context)
         rewriter = Rewriter(source, profile, context, log)
         uids = research_uids(context.uids, retained=profile.has(RETAIN_UIDS))
         rewritten = rewriter.rewrite()
+        masked = _masked(source, profile, seen)
+        if masked is not None:
+            rewritten = _with_pixels(rewritten, masked)
         written = markers(
             profile,
             context.pseudonym,
             source.file.codec,
             equipment=next((chunk for tag, chunk in rewritten if tag == CONTRIBUTING_EQUIPMENT), b""),
             dates_before=source.text(LONGITUDINAL_INFORMATION_MODIFIED),
+            pixels_cleaned=seen is not None
+            and seen.decision.path is not PixelPath.NOTHING
+            and profile.has(CLEAN_PIXEL_DATA),
+            may_show_face=face.sight is Sight.MAY_SHOW,
         )
         ours = {tag for tag, _ in written}
         kept = keep_conditions(rewritten, source.file.codec)
@@ -60,7 +83,7 @@ def deidentify(
             study_uid=uids(source.study_uid),
             series_uid=uids(source.series_uid),
             sop_uid=uids(source.sop_uid),
-            transfer_syntax=source.transfer_syntax,
+            transfer_syntax=source.transfer_syntax if masked is None else masked.transfer_syntax,
             action_counts={str(action): count for action, count in rewriter.counts.items()},
             chunks=tuple([chunk for _, chunk in elements]),
         )
@@ -71,6 +94,32 @@ def deidentify(
         at = format_tag(rewriter.at) if rewriter is not None else "the start"
         reason = HoldReason.RULE_FAILED if rewriter is not None else HoldReason.UNEXPECTED
         return HeldInstance(reason, f"{type(error).__name__} at {at}")
+
+
+def _require_a_look(source: SourceInstance, profile: CompiledProfile, seen: Seen | None) -> None:
+    """Hold what nobody has looked at, or what may not be changed, where text is likely."""
+    decision = decide(source, profile, ConfirmedDevices()) if seen is None else seen.decision
+    if decision.flagged and seen is None:
+        raise Held(HoldReason.UNCONFIRMED_DEVICE, ", ".join(decision.reasons))
+    unseen = seen is None or not profile.has(CLEAN_PIXEL_DATA)
+    if decision.path is PixelPath.HOLD or (unseen and decision.risk is Risk.HIGH):
+        raise Held(HoldReason.BURNED_IN_RISK, ", ".join(decision.reasons))
+
+
+def _masked(source: SourceInstance, profile: CompiledProfile, seen: Seen | None) -> MaskedPixels | None:
+    if seen is None or not seen.regions:
+        return None
+    if not profile.has(CLEAN_PIXEL_DATA):
+        raise Held(HoldReason.BURNED_IN_RISK, "text in pixels that the profile leaves as they are")
+    image = PixelImage.of(source)
+    assert image is not None, "regions are of an image"
+    return mask(image, seen.regions)
+
+
+def _with_pixels(rewritten: list[tuple[int, Buffer]], masked: MaskedPixels) -> list[tuple[int, Buffer]]:
+    kept = [chunk for chunk in rewritten if chunk[0] != PIXELS and chunk[0] not in masked.attributes]
+    kept += [(tag, encoded) for tag, encoded in masked.attributes.items() if encoded is not None]
+    return kept + [(PIXELS, piece) for piece in masked.pieces]
 
 
 def _require_secrets(profile: CompiledProfile, context: PatientContext) -> None:

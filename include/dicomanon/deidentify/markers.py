@@ -1,15 +1,18 @@
 """The attributes that say what was done (PS3.15 E.1.1, PS3.3 C.12.1, C.7.1.1): the truth, and nothing else.
 
-Burned In Annotation (0028,0301) and Recognizable Visual Features (0028,0302) are not among them. They speak of pixels
-that we have not looked at and do not change, so what the source says of them stays as true as it was, and what it does
-not say we cannot know. Only an engine that cleans pixels may write NO there (PS3.15 E.3.1, E.3.2).
+Burned In Annotation (0028,0301) is NO, and the Clean Pixel Data Option is claimed, only where the pixels were looked at
+(PS3.15 E.3.1). Elsewhere what the source says stays as true as it was, and what it does not say we cannot know.
+Recognizable Visual Features (0028,0302) becomes YES where the header speaks for a face, whatever the source says, and
+stays as it came elsewhere; NO is for an engine that takes faces out (E.3.2).
 """
 
 from collections.abc import Iterator
 
 from dicomanon import __version__
 from dicomanon.deidentify.codec import Buffer, Codec
+from dicomanon.deidentify.faces.facts import VISUAL_FEATURES
 from dicomanon.profile.compiler import (
+    CLEAN_PIXEL_DATA,
     DEIDENTIFICATION_METHOD,
     DEIDENTIFICATION_METHOD_CODES,
     LONGITUDINAL_INFORMATION_MODIFIED,
@@ -19,6 +22,7 @@ from dicomanon.profile.compiler import (
     CompiledProfile,
 )
 from dicomanon.standard import EDITION
+from dicomanon.standard.confidentiality import method_codes
 
 CONTRIBUTING_EQUIPMENT = 0x0018A001
 SYSTEM = b"DICOManon"
@@ -34,12 +38,20 @@ _CONTRIBUTION_DESCRIPTION = 0x0018A003
 _PURPOSE_CODES = 0x0040A170
 _DEIDENTIFYING_EQUIPMENT = (b"109104", b"DCM", b"De-identifying Equipment")
 _ITEM_HEADER = 8
+_BURNED_IN_ANNOTATION = 0x00280301
 
 _UNMODIFIED, _MODIFIED, _REMOVED = "UNMODIFIED", "MODIFIED", "REMOVED"
 
 
 def markers(
-    profile: CompiledProfile, pseudonym: str, codec: Codec, *, equipment: Buffer = b"", dates_before: str = ""
+    profile: CompiledProfile,
+    pseudonym: str,
+    codec: Codec,
+    *,
+    equipment: Buffer = b"",
+    dates_before: str = "",
+    pixels_cleaned: bool = False,
+    may_show_face: bool = False,
 ) -> list[tuple[int, bytes]]:
     """Return the elements that every result has, as (tag, encoded element).
 
@@ -59,15 +71,21 @@ def markers(
     dates_before
         Longitudinal Temporal Information Modified of the source: dates that were modified or removed before do not
         become unmodified by leaving them alone.
+    pixels_cleaned
+        Whether the pixels were looked at and what identifies in them was removed.
+    may_show_face
+        Whether the header speaks for a face in the pixels, which are released as they are.
     """
     element = codec.element
     method = "\\".join(("DICOManon", profile.version, EDITION))
+    done = [*profile.method_codes, *([method_codes()[CLEAN_PIXEL_DATA]] if pixels_cleaned else [])]
     codes = [
-        _code(codec, code.value.encode(), code.scheme.encode(), code.meaning.encode()) for code in profile.method_codes
+        _code(codec, code.value.encode(), code.scheme.encode(), code.meaning.encode())
+        for code in sorted(done, key=lambda code: code.value)
     ]
     dates = _dates(profile, dates_before).encode()
     contributions = [*_items_of_others(equipment, codec), _contribution(profile, codec)]
-    return [
+    written = [
         (PATIENT_NAME, element(PATIENT_NAME, "PN", pseudonym.encode())),
         (PATIENT_ID, element(PATIENT_ID, "LO", pseudonym.encode())),
         (PATIENT_IDENTITY_REMOVED, element(PATIENT_IDENTITY_REMOVED, "CS", b"YES")),
@@ -75,7 +93,11 @@ def markers(
         (DEIDENTIFICATION_METHOD_CODES, codec.sequence(DEIDENTIFICATION_METHOD_CODES, codes)),
         (CONTRIBUTING_EQUIPMENT, codec.sequence(CONTRIBUTING_EQUIPMENT, contributions)),
         (LONGITUDINAL_INFORMATION_MODIFIED, element(LONGITUDINAL_INFORMATION_MODIFIED, "CS", dates)),
+        *([(_BURNED_IN_ANNOTATION, element(_BURNED_IN_ANNOTATION, "CS", b"NO"))] if pixels_cleaned else []),
     ]
+    if may_show_face:
+        written.append((VISUAL_FEATURES, element(VISUAL_FEATURES, "CS", b"YES")))
+    return sorted(written)
 
 
 def _dates(profile: CompiledProfile, before: str) -> str:

@@ -18,7 +18,7 @@ from dicomanon.deidentify.content_references import (
 from dicomanon.deidentify.context import PatientContext
 from dicomanon.deidentify.declared_safe import DeclaredSafe
 from dicomanon.deidentify.outcome import ActionLog
-from dicomanon.deidentify.pixel_data import pixel_data
+from dicomanon.deidentify.pixels.pixel_data import pixel_data
 from dicomanon.deidentify.private_blocks import PrivateBlocks
 from dicomanon.deidentify.reader import Element, Unreadable, read_items
 from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 from dicomanon.deidentify.charset import CharacterSet
@@ -13,12 +12,13 @@ from dicomanon.deidentify.documents import clean_document
 from dicomanon.deidentify.dummies import dummy_sequence, dummy_value
 from dicomanon.deidentify.reader import Element
 from dicomanon.deidentify.source import SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, SourceInstance
-from dicomanon.deidentify.text import DateTreatment, KnownValues, text_cleaner
+from dicomanon.deidentify.text import KnownValues
+from dicomanon.deidentify.text_cleaning import cleaner_for
 from dicomanon.deidentify.uids import research_uids
 from dicomanon.errors import Held
 from dicomanon.profile.actions import Action, AttributeRule, TextKind
 from dicomanon.profile.compiler import CompiledProfile
-from dicomanon.profile.options import DEVICE_IDENTITY, RETAIN_UIDS
+from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.burned_in import DOCUMENT, sop_class_risks
 from dicomanon.standard.tables import format_tag
@@ -209,15 +209,8 @@ class ValueRewriter:
 
     def _clean_text(self, text: str, kind: TextKind) -> str:
         if self._clean is None:
-            profile = self._profile
-            dates = DateTreatment(
-                days=self._context.date_shift_days if profile.modifies_dates else None, keep=profile.keeps_dates
-            )
             known = KnownValues.of(self._source)
-            if profile.has(DEVICE_IDENTITY):
-                # What is kept where it belongs is no secret anywhere else.
-                known = replace(known, devices=frozenset())
-            self._clean = text_cleaner(known, dates, profile.profile.maximum_age).clean
+            self._clean = cleaner_for(known, self._profile, self._context.date_shift_days).clean
         return self._clean(text, kind)
 
     def _value(self, element: Element) -> bytes:

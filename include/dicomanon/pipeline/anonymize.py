@@ -1,6 +1,7 @@
 """One source object in, one staged object and its crosswalk row out: what a worker does to each instance."""
 
 import hashlib
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from dicomanon import __version__
@@ -9,21 +10,31 @@ from dicomanon.crosswalk.rows import MappedOutcome
 from dicomanon.deidentify import (
     Deidentified,
     HeldInstance,
+    Outcome,
     PatientContext,
+    Seen,
     SourceInstance,
     UidMapper,
     deidentify,
     encode_in_pieces,
+    look,
+    look_together,
     parse,
 )
 from dicomanon.deidentify.codec import Buffer
+from dicomanon.deidentify.pixels.decision import decide
+from dicomanon.deidentify.pixels.seeing import can_be_seen_together
 from dicomanon.deidentify.uids import research_uids
+from dicomanon.devices import ConfirmedDevices, DeviceKey
 from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.identity import PatientIdentity
 from dicomanon.profile import CompiledProfile
 from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.validate.known_values import collect_known_values
+
+_OF_DEVICES = frozenset({HoldReason.UNCONFIRMED_DEVICE, HoldReason.BURNED_IN_RISK})
+"""Reasons that a person who looks at the pictures of a device can do something about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +48,29 @@ class Anonymized:
     date_shift_days: int | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Source:
+    """An object as it came, and parsed."""
+
+    instance_id: int
+    raw: bytes
+    parsed: SourceInstance
+
+
 @dataclass(frozen=True, slots=True)
 class Anonymizer:
-    """The engine with what it needs of the site: profile, UID key, patients."""
+    """The engine with what it needs of the site: profile, UID key, patients, confirmed devices.
+
+    ``reads_unconfirmed`` says whether pictures in which text is likely are released on the text reader's word, where
+    the profile leaves it open.
+    """
 
     profile: CompiledProfile
     uids: UidMapper
     patients: Patients
     default_issuer: str = ""
+    reads_unconfirmed: bool = False
+    devices: ConfirmedDevices = field(default_factory=ConfirmedDevices)
 
     def research_uid(self, uid: str) -> str:
         """Return the UID that an object gets under the profile."""
@@ -60,8 +86,28 @@ class Anonymizer:
         """
         return parse(raw)
 
-    def anonymize(self, instance_id: int, raw: bytes, source: SourceInstance) -> Anonymized:
-        """De-identify one parsed object; every trouble with it ends in a held outcome, none in an exception.
+    def together(self, source: SourceInstance) -> Hashable | None:
+        """Return what objects share whose pixels may be looked at together, ``None`` for one to be looked at alone."""
+        try:
+            return can_be_seen_together(source, self.profile, self.devices)
+        except Held:
+            return None  # Why it is held is found out again, and recorded, when it is anonymized.
+
+    def anonymize_together(self, sources: Sequence[Source]) -> list[Anonymized]:
+        """De-identify objects that :meth:`together` gives the same for, as :meth:`anonymize` does each."""
+        try:
+            seen = look_together([source.parsed for source in sources], self.profile, self.devices)
+        except Exception as error:
+            seen = [Held(HoldReason.UNEXPECTED, f"{type(error).__name__} in the pixels")] * len(sources)
+        return [self.anonymize(source, seen=each) for source, each in zip(sources, seen, strict=True)]
+
+    def anonymize(self, source: Source, *, seen: Seen | Held | None = None) -> Anonymized:
+        """De-identify one object; every trouble with it ends in a held outcome, none in an exception.
+
+        Parameters
+        ----------
+        seen
+            What was found in its pixels, where somebody has looked.
 
         Raises
         ------
@@ -70,27 +116,32 @@ class Anonymizer:
         """
         known: frozenset[str] = frozenset()
         try:
-            known = collect_known_values(raw)
-            return self._anonymize(instance_id, raw, source, known)
+            known = collect_known_values(source.raw)
+            return self._anonymize(source, known, seen)
         except (Retriable, Fatal):
             raise
         except Exception as error:
             # One object that trips a defect of ours must not stop the others; its text may quote a value.
-            digest = hashlib.sha256(raw).digest()
-            return self._held(instance_id, len(raw), digest, HoldReason.UNEXPECTED, type(error).__name__, None, known)
+            return self._held(source.instance_id, source.raw, HoldReason.UNEXPECTED, type(error).__name__, None, known)
 
-    def _anonymize(self, instance_id: int, raw: bytes, source: SourceInstance, known: frozenset[str]) -> Anonymized:
-        digest = hashlib.sha256(raw).digest()
+    def _anonymize(self, given: Source, known: frozenset[str], seen: Seen | Held | None) -> Anonymized:
+        instance_id, raw, source = given.instance_id, given.raw, given.parsed
         try:
             patient = self.patients.get_or_create(self._identity(source))
         except Held as held:
-            return self._held(instance_id, len(raw), digest, held.reason, held.detail, source, known)
+            return self._held(instance_id, raw, held.reason, held.detail, source, known)
         context = PatientContext(patient.pseudonym, patient.date_shift_days, self.uids)
-        result = deidentify(source, self.profile, context)
+        try:
+            found = self._look(source) if seen is None else seen
+        except Held as held:
+            found = held
+        result: Outcome = (
+            HeldInstance(found.reason, found.detail)
+            if isinstance(found, Held)
+            else deidentify(source, self.profile, context, seen=found)
+        )
         if isinstance(result, HeldInstance):
-            return self._held(
-                instance_id, len(raw), digest, result.reason, result.detail, source, known, patient_id=patient.id
-            )
+            return self._held(instance_id, raw, result.reason, result.detail, source, known, patient_id=patient.id)
         pieces = encode_in_pieces(result) if isinstance(result, Deidentified) else ()
         outcome = MappedOutcome(
             instance_id=instance_id,
@@ -104,20 +155,37 @@ class Anonymizer:
             sop_class_uid=source.sop_class_uid,
             modality=source.facts.modality,
             facts=source.facts,
-            input_digest=digest,
+            input_digest=hashlib.sha256(raw).digest(),
             output_digest=_digest(pieces) if pieces else None,
             input_bytes=len(raw),
             output_bytes=sum(map(len, pieces)),
             profile_version=self.profile.version,
             code_version=__version__,
             action_counts=result.action_counts if isinstance(result, Deidentified) else {},
+            device=self._flagged_device(source),
         )
         return Anonymized(outcome, pieces, known, patient.pseudonym, patient.date_shift_days)
 
+    def _flagged_device(self, source: SourceInstance) -> DeviceKey | None:
+        """Return the device of a picture that a person should see first."""
+        try:
+            decision = decide(source, self.profile, self.devices)
+        except Held:
+            return None
+        return decision.device if decision.flagged else None
+
+    def _look(self, source: SourceInstance) -> Seen:
+        """Look at the pixels, unless a person is to be waited for."""
+        choice = self.profile.profile.unconfirmed_devices
+        if choice == "wait" or (choice is None and not self.reads_unconfirmed):
+            decision = decide(source, self.profile, self.devices)
+            if decision.flagged:
+                raise Held(HoldReason.UNCONFIRMED_DEVICE, ", ".join(decision.reasons))
+        return look(source, self.profile, self.devices)
+
     def unreadable(self, instance_id: int, raw: bytes, held: Held) -> Anonymized:
         """Return the held outcome of an object that could not be parsed."""
-        digest = hashlib.sha256(raw).digest()
-        return self._held(instance_id, len(raw), digest, held.reason, held.detail, None, frozenset())
+        return self._held(instance_id, raw, held.reason, held.detail, None, frozenset())
 
     def _identity(self, source: SourceInstance) -> PatientIdentity:
         identity = source.identity
@@ -130,8 +198,7 @@ class Anonymizer:
     def _held(
         self,
         instance_id: int,
-        size: int,
-        digest: bytes,
+        raw: bytes,
         reason: HoldReason,
         detail: str,
         source: SourceInstance | None,
@@ -150,12 +217,13 @@ class Anonymizer:
             sop_class_uid=source.sop_class_uid if source else "",
             modality=source.facts.modality if source else "",
             facts=source.facts if source else None,
-            input_digest=digest,
+            input_digest=hashlib.sha256(raw).digest(),
             output_digest=None,
-            input_bytes=size,
+            input_bytes=len(raw),
             output_bytes=0,
             profile_version=self.profile.version,
             code_version=__version__,
+            device=self._flagged_device(source) if reason in _OF_DEVICES and source else None,
         )
         return Anonymized(outcome, (), known)
 

@@ -16,9 +16,10 @@ from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.deidentify import SourceInstance, UidMapper
 from dicomanon.errors import Fatal, Held
 from dicomanon.pipeline.allowing import allowed_attributes
-from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
+from dicomanon.pipeline.anonymize import Anonymized, Anonymizer, Source
 from dicomanon.pipeline.export import write_map
 from dicomanon.pipeline.profiles import require_profile_name, resolve_profile
+from dicomanon.pipeline.slices import SliceBuffer
 from dicomanon.profile import Profile, compile_profile
 from dicomanon.reasons import HoldReason
 from dicomanon.settings import CrosswalkSettings
@@ -50,6 +51,7 @@ class _Worker:
     """What a process of the pool works with."""
 
     anonymizer: Anonymizer
+    crosswalk: Crosswalk
     allowed: AllowedAttributes
     destination: Path
 
@@ -124,7 +126,15 @@ def _worker(profile: Profile, destination: Path) -> _Worker:
     crosswalk.__enter__()
     compiled = compile_profile(profile)
     return _Worker(
-        anonymizer=Anonymizer(compiled, UidMapper(keyring.uid_key), crosswalk.patients, settings.default_issuer),
+        anonymizer=Anonymizer(
+            compiled,
+            UidMapper(keyring.uid_key),
+            crosswalk.patients,
+            settings.default_issuer,
+            devices=crosswalk.devices.confirmed(),
+            reads_unconfirmed=True,
+        ),
+        crosswalk=crosswalk,
         allowed=allowed_attributes(profile),
         destination=destination,
     )
@@ -132,22 +142,45 @@ def _worker(profile: Profile, destination: Path) -> _Worker:
 
 def _deidentify_files(profile: Profile, destination: Path, paths: Sequence[Path]) -> list[FileResult]:
     worker = _worker(profile, destination)
-    return [_deidentify_file(worker, path) for path in paths]
+    results: dict[int, FileResult] = {}
+    slices = SliceBuffer()
+
+    def finish(groups: Iterable[Sequence[Source]]) -> None:
+        for group in groups:
+            for source, done in zip(group, worker.anonymizer.anonymize_together(group), strict=True):
+                results[source.instance_id] = _result(worker, source, done)
+
+    for number, path in enumerate(paths):
+        source = _read(worker, number, path)
+        if isinstance(source, FileResult):
+            results[number] = source
+            continue
+        key = worker.anonymizer.together(source.parsed)
+        if key is None:
+            results[number] = _result(worker, source, worker.anonymizer.anonymize(source))
+        else:
+            finish(slices.add(key, source))
+    finish(slices.drain())
+    return [results[number] for number in range(len(paths))]
 
 
-def _deidentify_file(worker: _Worker, path: Path) -> FileResult:
+def _read(worker: _Worker, number: int, path: Path) -> Source | FileResult:
     try:
         raw = path.read_bytes()
     except OSError as error:
         return FileResult("held", HoldReason.UNREADABLE, f"the file cannot be read ({error.strerror})")
     try:
-        source = worker.anonymizer.read(raw)
+        return Source(number, raw, worker.anonymizer.read(raw))
     except Held as held:
         return FileResult("held", held.reason, held.detail)
-    done = worker.anonymizer.anonymize(0, raw, source)
+
+
+def _result(worker: _Worker, source: Source, done: Anonymized) -> FileResult:
+    if done.outcome.device is not None:
+        worker.crosswalk.devices.observe([done.outcome.device])
     if not done.pieces:
         return FileResult(done.outcome.state, done.outcome.reason, done.outcome.detail)
-    return _check_and_write(worker, source, done, b"".join(done.pieces))
+    return _check_and_write(worker, source.parsed, done, b"".join(done.pieces))
 
 
 def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, data: bytes) -> FileResult:

@@ -26,6 +26,8 @@ _IN_WORDS = {
     "birth_date": "birth date",
     "trust_block_identifying_information": "trust (0008,0300)",
     "outside_iod": "outside the IOD",
+    "unconfirmed_devices": "unconfirmed devices",
+    "recognizable_visual_features": "faces in volumes",
 }
 
 
@@ -39,6 +41,9 @@ def summary(profile: Profile) -> Iterator[str]:
         yield _line("options", "none")
     for field, words in _IN_WORDS.items():
         if field == "maximum_age" and PATIENT_CHARACTERISTICS not in profile.options:
+            continue
+        if field == "unconfirmed_devices" and profile.unconfirmed_devices is None:
+            yield _line(words, "wait in DAGs, read in folders")
             continue
         yield _line(words, _said(getattr(profile, field)))
     for number, override in enumerate(profile.overrides):

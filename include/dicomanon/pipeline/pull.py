@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,9 +12,10 @@ from dicomanon.deidentify import UidMapper
 from dicomanon.deidentify.codec import Buffer
 from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.pacs.query import ClinicalPacs
-from dicomanon.pipeline.anonymize import Anonymized, Anonymizer
+from dicomanon.pipeline.anonymize import Anonymized, Anonymizer, Source
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
+from dicomanon.pipeline.slices import SliceBuffer
 from dicomanon.pipeline.staging import Staging
 from dicomanon.profile import compile_profile
 from dicomanon.reasons import HoldReason
@@ -89,29 +90,16 @@ def pull_and_anonymize(runtime: Runtime, batch_id: BatchId, *, last_try: bool = 
         uids=UidMapper(runtime.keyring.uid_key),
         patients=runtime.crosswalk.patients,
         default_issuer=runtime.settings.default_issuer,
+        devices=runtime.crosswalk.devices.confirmed(),
     )
     staging = Staging(runtime.settings.staging_dir, batch_id)
     todo = [source for source in runtime.crosswalk.ledger.batch_sources(batch_id) if _is_missing(source, staging)]
     desk = _Desk(runtime, batch_id, staging)
-    wanted = {one_instance(row): row for row in todo}
-
-    def fetch(request: Request) -> None:
-        for raw in request.stream(runtime.clinical):
-            try:
-                source = anonymizer.read(raw)
-            except Held as held:
-                # Only a request for one instance tells which one cannot be read; others find it missing below.
-                row = wanted.get(request)
-                if row is not None and desk.claim(row):
-                    desk.take(row, anonymizer.unreadable(row.instance_id, raw, held))
-                continue
-            row = wanted.get(Request(source.study_uid, source.series_uid, source.sop_uid))
-            if row is not None and desk.claim(row):
-                desk.take(row, anonymizer.anonymize(row.instance_id, raw, source))
+    fetcher = _Fetcher(runtime, anonymizer, desk, todo)
 
     def fetch_what_comes(request: Request) -> Undelivered | None:
         try:
-            fetch(request)
+            fetcher.fetch(request)
         except Undelivered as error:
             return error
         return None
@@ -181,6 +169,57 @@ def _is_missing(source: BatchSource, staging: Staging) -> bool:
     if source.state in {"deidentified", "validated"} and source.research_sop_uid:
         return not staging.holds(source.research_sop_uid)
     return False
+
+
+class _Fetcher:
+    """De-identifies what requests deliver, slices of a series together, and hands it to the desk."""
+
+    def __init__(self, runtime: Runtime, anonymizer: Anonymizer, desk: "_Desk", todo: Sequence[BatchSource]) -> None:
+        self._pacs = runtime.clinical
+        self._anonymizer = anonymizer
+        self._desk = desk
+        self._wanted = {one_instance(row): row for row in todo}
+        self._rows = {row.instance_id: row for row in todo}
+
+    def fetch(self, request: Request) -> None:
+        """Take all that a request delivers.
+
+        Raises
+        ------
+        Undelivered
+            The stream broke off; what came before is taken.
+        """
+        slices = SliceBuffer()
+        try:
+            for raw in request.stream(self._pacs):
+                self._take(request, raw, slices)
+        finally:
+            # Also of a stream that broke off: what it delivered is not asked for again.
+            self._finish(slices.drain())
+
+    def _take(self, request: Request, raw: bytes, slices: SliceBuffer) -> None:
+        try:
+            parsed = self._anonymizer.read(raw)
+        except Held as held:
+            # Only a request for one instance tells which one cannot be read; others find it missing later.
+            row = self._wanted.get(request)
+            if row is not None and self._desk.claim(row):
+                self._desk.take(row, self._anonymizer.unreadable(row.instance_id, raw, held))
+            return
+        row = self._wanted.get(Request(parsed.study_uid, parsed.series_uid, parsed.sop_uid))
+        if row is None or not self._desk.claim(row):
+            return
+        source = Source(row.instance_id, raw, parsed)
+        key = self._anonymizer.together(parsed)
+        if key is None:
+            self._desk.take(row, self._anonymizer.anonymize(source))
+        else:
+            self._finish(slices.add(key, source))
+
+    def _finish(self, groups: Iterable[Sequence[Source]]) -> None:
+        for group in groups:
+            for source, done in zip(group, self._anonymizer.anonymize_together(group), strict=True):
+                self._desk.take(self._rows[source.instance_id], done)
 
 
 @dataclass(slots=True)

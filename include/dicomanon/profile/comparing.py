@@ -17,7 +17,14 @@ from dicomanon.standard.names import keyword_of
 from dicomanon.standard.safe_private import safe_private_rows
 from dicomanon.standard.tables import format_tag
 
-_SWITCHES = ("maximum_age", "birth_date", "trust_block_identifying_information", "outside_iod")
+_SWITCHES = (
+    "maximum_age",
+    "birth_date",
+    "trust_block_identifying_information",
+    "outside_iod",
+    "unconfirmed_devices",
+    "recognizable_visual_features",
+)
 
 _Context = tuple[str, str, bool]
 """SOP class, modality, and whether in an item of a sequence."""
@@ -75,6 +82,8 @@ def _switches(first: Profile, second: Profile) -> Iterator[Difference]:
         "birth_date": "whether the birth date is moved or goes",
         "trust_block_identifying_information": "whether an object may declare private attributes safe",
         "outside_iod": "what happens to attributes outside their IOD",
+        "unconfirmed_devices": "what happens to pictures with text from devices that nobody has confirmed",
+        "recognizable_visual_features": "what happens to volumes that may show a face",
     }
     for switch in _SWITCHES:
         here, there = getattr(first, switch), getattr(second, switch)

@@ -18,7 +18,7 @@ CLEAN_VISUAL_FEATURES = "clean-recognizable-visual-features"
 NOT_CARRIED_OUT = frozenset({CLEAN_VISUAL_FEATURES})
 """Refused in a profile: the claim could not be kept."""
 NOT_CLAIMED = frozenset({CLEAN_PIXEL_DATA})
-"""A policy that the engine follows by holding what is at risk; its code stays out of the objects."""
+"""Claimed object by object, where pixels were looked at; not by the profile as a whole."""
 
 PARAGRAPHS = {
     CLEAN_PIXEL_DATA: "PS3.15 E.3.1",

@@ -165,7 +165,7 @@ class OtherRules:
             vr,
             accepted_vrs(vr),
             fallback=fallback,
-            text=text_kind(tag, vr),
+            text=text_kind(tag),
             origin=f"option {CLEAN_DESCRIPTORS}, although not in E.1-1",
         )
         return Decision(rule, Source.OURS, why, PARAGRAPHS[CLEAN_DESCRIPTORS], CLEAN_DESCRIPTORS)

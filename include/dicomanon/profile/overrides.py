@@ -259,7 +259,7 @@ def _rule(placed: PlacedOverride, base: Decision, private: PrivateRules, number:
     if action in _REPLACING:
         return AttributeRule(_REPLACING[action], vr or "UN", origin=origin)
     if action in {"clean", "scrub"}:
-        kind = text_kind(placed.tag, vr) if action == "clean" else kept("LO", fallback=fallback, origin="").text
+        kind = text_kind(placed.tag) if action == "clean" else kept("LO", fallback=fallback, origin="").text
         return AttributeRule(Action(action), vr, accepted_vrs(vr), fallback=fallback, text=kind, origin=origin)
     if action in {"uid", "shift-date", "keep-time"}:
         return AttributeRule(Action(action), vr, fallback=fallback, origin=origin)

@@ -116,6 +116,13 @@ class Profile(BaseModel):
     outside_iod
         Attributes that no module of the object's IOD has: ``remove`` does so as far as we know types: for attributes
         of compound codes in the main data set, and for those that Table E.1-1 says are in no standard composite IOD.
+    unconfirmed_devices
+        What becomes of pictures in which text is likely, from devices that no person has looked at: ``wait`` holds
+        them, ``read`` releases them on the text reader's word. ``None`` leaves it to who asks: the DAGs wait, the
+        command for folders reads.
+    recognizable_visual_features
+        Volumes of CT, MR and PET that may show a face: ``pass`` releases them and says so in (0028,0302), ``hold``
+        holds them, ``deface`` takes the face out (PS3.15 section E.3.2).
     overrides
         Exceptions from all that.
     """
@@ -130,7 +137,16 @@ class Profile(BaseModel):
     birth_date: Literal["remove", "shift"] = "remove"
     trust_block_identifying_information: bool = False
     outside_iod: Literal["remove", "keep"] = "keep"
+    unconfirmed_devices: Literal["wait", "read"] | None = None
+    recognizable_visual_features: Literal["pass", "hold", "deface"] = "pass"
     overrides: tuple[Override, ...] = ()
+
+    @field_validator("recognizable_visual_features")
+    @classmethod
+    def _no_defacing_yet(cls, choice: str) -> str:
+        if choice == "deface":
+            raise ValueError("deface is not carried out yet: choose pass or hold")
+        return choice
 
     @field_validator("options")
     @classmethod

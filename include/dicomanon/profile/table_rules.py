@@ -55,12 +55,10 @@ _MEANING = {
 }
 
 
-def text_kind(tag: int, vr: str) -> TextKind:
+def text_kind(tag: int) -> TextKind:
     """Return what words to expect in an attribute that the clean-descriptors option cleans."""
     row = text_attributes().get(tag)
-    if row is not None:
-        return TextKind(row.kind)
-    return TextKind.CODE if vr == "CS" else TextKind.DESCRIPTION
+    return TextKind.DESCRIPTION if row is None else TextKind(row.kind)
 
 
 class TableRules:
@@ -202,7 +200,7 @@ class TableRules:
                 else "The sequence stays, and the profile is applied to its items."
             )
         elif vr in TEXT_VRS:
-            rule = AttributeRule(Action.CLEAN, vr, accepted, fallback=fallback, text=text_kind(tag, vr), origin=origin)
+            rule = AttributeRule(Action.CLEAN, vr, accepted, fallback=fallback, text=text_kind(tag), origin=origin)
             why = "What identifies goes from the text, what describes stays."
             if vr == "AE":
                 why = "AE titles have names of institutions and persons in them: only harmless words stay."

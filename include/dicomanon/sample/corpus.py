@@ -281,7 +281,7 @@ def _ct_chest(study: Study, cast: Cast) -> Iterator[_Object]:
     yield _Object(1, "ko", keys, 1, lambda _: documents.key_objects(keys, 1, axial.uid, [slices[3], slices[-1]]))
     yield _Object(1, "sr", report, 1, lambda _: documents.structured_report(report, 1, axial.uid, slices[:3]))
     yield _Object(
-        1, "screenshot", screen, 1, lambda rng: images.screenshot(screen, 1, slices[0], rng), "burned-in-risk"
+        1, "screenshot", screen, 1, lambda rng: images.screenshot(screen, 1, slices[0], rng), "unconfirmed-device"
     )
     yield _Object(2, "sr-addendum", report, 2, lambda _: documents.structured_report(report, 2, axial.uid, slices[-2:]))
     yield _Object(2, "ct-of-another-name", lung, 9, conflicting, "identity-conflict")
@@ -316,7 +316,7 @@ def _ultrasound(study: Study) -> Iterator[_Object]:
     letter = Series(study, 2, "DOC", "Letter", rich=False)
     report = Series(study, 3, "SR", "Report", rich=False)
     cines = [(UltrasoundMultiFrameImageStorage, cine.sop_uid(1))]
-    yield _Object(1, "us-multi-frame", cine, 1, lambda rng: images.ultrasound(cine, 1, rng), "burned-in-risk")
+    yield _Object(1, "us-multi-frame", cine, 1, lambda rng: images.ultrasound(cine, 1, rng), "unconfirmed-device")
     yield _Object(1, "pdf", letter, 1, lambda _: documents.encapsulated_pdf(letter, 1))
     yield _Object(1, "sr", report, 1, lambda _: documents.structured_report(report, 1, cine.uid, cines))
 

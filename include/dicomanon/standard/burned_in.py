@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
+from dicomanon.standard.names import tag_named
 from dicomanon.standard.tables import parse_tag, read_table
 
 DOCUMENT = "document"
 """Risk class of encapsulated documents."""
+Area = tuple[int, int, int | None, int | None]
+"""Left, top, width and height in pixels; ``None`` reaches to the edge of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class SopClassRisk:
-    """Risk of one SOP class: ``high``, ``medium``, ``low``, ``no-pixels``, ``document`` and others."""
+    """Risk of one SOP class: ``high``, ``medium``, ``low``, ``no-pixels``, ``document``, ``video`` and others."""
 
     risk: str
     has_pixel_data: bool
@@ -21,9 +24,15 @@ class SopClassRisk:
 
 @dataclass(frozen=True, slots=True)
 class HeaderSignal:
-    """A header fact that makes burned-in text likely; ``values`` are upper case."""
+    """A header fact that makes burned-in text likely; ``values`` are upper case.
+
+    ``risk`` is ``high`` or ``medium``, or ``hold`` where nothing but a person will do. ``captured`` tells whether it is
+    about where a picture was made that no modality acquired.
+    """
 
     signal: str
+    risk: str
+    captured: bool
     tag: int
     test: str
     values: tuple[str, ...]
@@ -33,17 +42,56 @@ class HeaderSignal:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceRule:
-    """A published device rule: what it matches has text in its pictures. Patterns are upper case, ``|`` split.
+class DeviceCondition:
+    """What a device rule asks of an attribute.
 
-    A pattern matches anywhere in the value, ``^`` binds it to the start and ``=`` to the whole value.
+    ``matches`` and ``excludes`` have patterns: any of them fits, or none. ``present`` asks for a value.
     """
 
-    modality: tuple[str, ...]
+    tag: int
+    test: str
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRule:
+    """A published device rule: where a device writes text. Patterns are upper case.
+
+    A pattern fits anywhere in the value; ``^`` binds it to the start and ``=`` to the whole value. Where nothing is
+    listed, anything fits.
+
+    Attributes
+    ----------
+    name
+        Ours, the same for ever.
+    modality, manufacturer, model, pictures
+        Which device, and which of its pictures.
+    software_versions, rows, columns, iods, limits
+        For which of them the areas are known. A picture of the device beyond these limits has text somewhere else.
+    areas
+        Where.
+    """
+
+    name: str
+    modality: frozenset[str]
     manufacturer: tuple[str, ...]
     model: tuple[str, ...]
+    pictures: tuple[DeviceCondition, ...]
+    software_versions: tuple[str, ...]
     rows: frozenset[int]
     columns: frozenset[int]
+    iods: tuple[str, ...]
+    limits: tuple[DeviceCondition, ...]
+    areas: tuple[Area, ...]
+
+
+def fits(pattern: str, value: str) -> bool:
+    """Tell whether a pattern of a device rule fits a value in upper case."""
+    if pattern.startswith("^"):
+        return value.startswith(pattern[1:])
+    if pattern.startswith("="):
+        return value == pattern[1:]
+    return pattern in value
 
 
 @cache
@@ -63,10 +111,12 @@ def _alternatives(cell: str) -> tuple[str, ...]:
 
 @cache
 def header_signals() -> tuple[HeaderSignal, ...]:
-    """Return the header facts of high risk."""
+    """Return the header facts that speak for burned-in text."""
     return tuple(
         HeaderSignal(
             signal=row["signal"],
+            risk=row["risk"],
+            captured=row["captured"] == "Y",
             tag=parse_tag(row["attribute"]),
             test=row["test"],
             values=_alternatives(row["values"]),
@@ -80,22 +130,43 @@ def header_signals() -> tuple[HeaderSignal, ...]:
 
 @cache
 def device_rules() -> tuple[DeviceRule, ...]:
-    """Return the published device rules that name a device and no header fact beyond software versions.
-
-    Software versions are ignored: an update must not turn a known risk into a pass. Rules with other conditions
-    describe screen captures and reports, which the header signals find on any device.
-    """
-    rules = {
-        DeviceRule(
-            modality=_alternatives(row["modality"]),
-            manufacturer=_alternatives(row["manufacturer_contains"]),
-            model=_alternatives(row["model_contains"]),
-            rows=frozenset(map(int, _alternatives(row["rows"]))),
-            columns=frozenset(map(int, _alternatives(row["columns"]))),
+    """Return the published device rules; rows of one name are one rule with several areas."""
+    areas: dict[str, list[Area]] = {}
+    rows: dict[str, dict[str, str]] = {}
+    for row in read_table("device_rules"):
+        rows[row["rule"]] = row
+        areas.setdefault(row["rule"], []).append(
+            (int(row["left"]), int(row["top"]), _length(row["width"]), _length(row["height"]))
         )
-        for row in read_table("burned_in_regions")
-        if (row["manufacturer_contains"] or row["model_contains"])
-        and ";" not in row["other_condition"]
-        and (not row["other_condition"] or row["other_condition"].startswith("software_versions="))
-    }
-    return tuple(sorted(rules, key=repr))
+    return tuple(_device_rule(row, tuple(areas[name])) for name, row in rows.items())
+
+
+def _length(cell: str) -> int | None:
+    return int(cell) if cell else None
+
+
+def _device_rule(row: Mapping[str, str], areas: tuple[Area, ...]) -> DeviceRule:
+    conditions = [_condition(part) for part in row["conditions"].split("; ") if part]
+    return DeviceRule(
+        name=row["rule"],
+        modality=frozenset(_alternatives(row["modality"])),
+        manufacturer=_alternatives(row["manufacturer"]),
+        model=_alternatives(row["model"]),
+        pictures=tuple(each for each in conditions if each.test == "matches"),
+        software_versions=_alternatives(row["software_versions"]),
+        rows=frozenset(map(int, _alternatives(row["rows"]))),
+        columns=frozenset(map(int, _alternatives(row["columns"]))),
+        # Names of IODs are ours and in lower case.
+        iods=tuple(part for part in row["iod"].split("|") if part),
+        limits=tuple(each for each in conditions if each.test != "matches"),
+        areas=areas,
+    )
+
+
+def _condition(text: str) -> DeviceCondition:
+    """Read ``attribute test patterns``; the attribute is a keyword, or a tag where it is private."""
+    attribute, test, *patterns = text.split(" ", 2)
+    tag = tag_named(attribute)
+    if tag is None or test not in {"matches", "excludes", "present"}:
+        raise ValueError("a condition of the table of device rules cannot be read")
+    return DeviceCondition(tag, test, _alternatives("".join(patterns)))

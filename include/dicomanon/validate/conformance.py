@@ -15,6 +15,9 @@ _OWN_ROOT: Final = "2.25."
 _IDENTITY_REMOVED: Final = parse_tag("0012,0062")
 _METHOD: Final = parse_tag("0012,0063")
 _METHOD_CODES: Final = parse_tag("0012,0064")
+_BURNED_IN: Final = parse_tag("0028,0301")
+_CLEAN_PIXEL_DATA: Final = "clean-pixel-data"
+_PIXELS_CLEANED: Final = ("113101", "DCM")
 _LONGITUDINAL: Final = parse_tag("0028,0303")
 _CODE_VALUE: Final = parse_tag("0008,0100")
 _CODING_SCHEME: Final = parse_tag("0008,0102")
@@ -54,7 +57,11 @@ def check_conformance(
         findings.add("marker", "0012,0063")
     if main.get(_LONGITUDINAL) not in allowed.longitudinal:
         findings.add("marker", "0028,0303")
-    if _method_codes(parsed) != {(code, "DCM") for code in allowed.codes}:
+    codes = _method_codes(parsed)
+    cleaned = _PIXELS_CLEANED in codes
+    if cleaned and (_CLEAN_PIXEL_DATA not in allowed.options or main.get(_BURNED_IN) != "NO"):
+        findings.add("method-code", "0012,0064")
+    if codes - {_PIXELS_CLEANED} != {(code, "DCM") for code in allowed.codes}:
         findings.add("method-code", "0012,0064")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 
-from dicomanon.deidentify.unused_bits import clear_unused_bits
+from dicomanon.deidentify.pixels.unused_bits import clear_unused_bits
 from dicomanon.errors import Held
 from dicomanon.reasons import HoldReason
 

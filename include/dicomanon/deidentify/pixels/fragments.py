@@ -16,6 +16,8 @@ _FILL = 0xFF
 # ISO/IEC 10918-1 table B.1: COM and the application segments but JFIF (APP0), SPIFF (APP8) and Adobe (APP14), which
 # say how to read the colours.
 _JPEG_TEXT = frozenset({0xFE, 0xEF, *range(0xE1, 0xEE)}) - {0xE8}
+_JFIF = 0xE0
+_JFIF_HEADER = 14
 _JPEG_LAST = frozenset({0xDA, 0xD9})
 # ISO/IEC 15444-1 table A.2: COM, whose first two bytes say what it is; the main header ends with SOT.
 _JPEG_2000_TEXT = 0x64
@@ -98,7 +100,14 @@ def _segments(buffer: memoryview, position: int, end: int, last: frozenset[int])
 
 
 def _jpeg_spans(buffer: memoryview, first: int, last: int) -> list[tuple[int, int]]:
-    return [(start, end) for code, start, end in _segments(buffer, first, last, _JPEG_LAST) if code in _JPEG_TEXT]
+    spans = []
+    for code, start, end in _segments(buffer, first, last, _JPEG_LAST):
+        if code in _JPEG_TEXT:
+            spans.append((start, end))
+        elif code == _JFIF:
+            # A thumbnail shows what the picture showed before anything was removed from it.
+            spans.append((start + (_JFIF_HEADER if bytes(buffer[start : start + 5]) == b"JFIF\0" else 0), end))
+    return [(start, end) for start, end in spans if start < end]
 
 
 def _jpeg_2000_spans(buffer: memoryview, first: int, last: int) -> list[tuple[int, int]]:

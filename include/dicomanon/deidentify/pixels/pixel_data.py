@@ -1,10 +1,10 @@
 """Pixel data as they are, less the bytes beside the pixels that no viewer shows (PS3.5 section 8, Annex A.4)."""
 
 from dicomanon.deidentify.codec import Buffer
-from dicomanon.deidentify.frames import spans_of_text
+from dicomanon.deidentify.pixels.fragments import spans_of_text
+from dicomanon.deidentify.pixels.unused_bits import clear_unused_bits
 from dicomanon.deidentify.reader import Element
 from dicomanon.deidentify.source import SourceInstance
-from dicomanon.deidentify.unused_bits import clear_unused_bits
 from dicomanon.errors import Held
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.confidentiality import OVERLAY_GROUPS
@@ -12,17 +12,17 @@ from dicomanon.standard.tables import format_tag
 
 ROWS = 0x00280010
 COLUMNS = 0x00280011
-_SAMPLES_PER_PIXEL = 0x00280002
+SAMPLES_PER_PIXEL = 0x00280002
 _NUMBER_OF_FRAMES = 0x00280008
-_BITS_ALLOCATED = 0x00280100
-_BITS_STORED = 0x00280101
-_HIGH_BIT = 0x00280102
-_PIXEL_REPRESENTATION = 0x00280103
+BITS_ALLOCATED = 0x00280100
+BITS_STORED = 0x00280101
+HIGH_BIT = 0x00280102
+PIXEL_REPRESENTATION = 0x00280103
 _OVERLAY_BITS_ALLOCATED = 0x0100
 _OVERLAY_BIT_POSITION = 0x0102
 _PIXEL_DATA = 0x7FE00010
 _BYTE = 8
-_PHOTOMETRIC_INTERPRETATION = 0x00280004
+PHOTOMETRIC_INTERPRETATION = 0x00280004
 _HALF_CHROMINANCE = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 
 
@@ -66,7 +66,7 @@ def pixel_data(source: SourceInstance, element: Element) -> tuple[Buffer, ...]:
 
 
 def _without_unused_bits(source: SourceInstance, element: Element, view: memoryview) -> Buffer:
-    allocated, stored, high_bit = (source.number(tag) for tag in (_BITS_ALLOCATED, _BITS_STORED, _HIGH_BIT))
+    allocated, stored, high_bit = (source.number(tag) for tag in (BITS_ALLOCATED, BITS_STORED, HIGH_BIT))
     if element.tag != _PIXEL_DATA or not allocated or not stored or high_bit is None:
         raise Held(HoldReason.BURNED_IN_RISK, "overlay in unused bits of the pixel data")
     return clear_unused_bits(
@@ -74,14 +74,14 @@ def _without_unused_bits(source: SourceInstance, element: Element, view: memoryv
         allocated=allocated,
         stored=stored,
         high_bit=high_bit,
-        signed=source.number(_PIXEL_REPRESENTATION) == 1,
+        signed=source.number(PIXEL_REPRESENTATION) == 1,
         little=source.file.codec.little,
     )
 
 
 def _fragments(source: SourceInstance, element: Element) -> tuple[Buffer, ...]:
     buffer = source.file.buffer
-    spans = spans_of_text(buffer, element.value, element.end, source.file.codec, _frames(source) or 0)
+    spans = spans_of_text(buffer, element.value, element.end, source.file.codec, number_of_frames(source) or 0)
     pieces: list[Buffer] = []
     position = element.start
     for start, end in sorted(spans):
@@ -97,21 +97,21 @@ def _native_bytes(source: SourceInstance, element: Element) -> int:
 
     Bytes behind the last pixel are shown by no viewer and may hold anything.
     """
-    factors = [source.number(tag) for tag in (ROWS, COLUMNS, _SAMPLES_PER_PIXEL, _BITS_ALLOCATED)]
-    bits = _frames(source)
+    factors = [source.number(tag) for tag in (ROWS, COLUMNS, SAMPLES_PER_PIXEL, BITS_ALLOCATED)]
+    bits = number_of_frames(source)
     if bits is None or any(not factor for factor in factors):
         raise Held(HoldReason.UNREADABLE, "size of the pixel data cannot be told")
     for factor in factors:
         bits *= factor or 1
     size = -(-bits // _BYTE)
     length = element.end - element.value
-    if length < size and source.text(_PHOTOMETRIC_INTERPRETATION) in _HALF_CHROMINANCE:
+    if length < size and source.text(PHOTOMETRIC_INTERPRETATION) in _HALF_CHROMINANCE:
         # Two pixels share their chrominance: four bytes instead of six (PS3.3 C.7.6.3.1.2).
         size = -(-size * 2 // 3)
     return size + (size & 1)
 
 
-def _frames(source: SourceInstance) -> int | None:
+def number_of_frames(source: SourceInstance) -> int | None:
     """Return the number of frames, 1 if it is not told and ``None`` if what is told is no number."""
     frames = source.text(_NUMBER_OF_FRAMES) or "1"
     return int(frames) if frames.isdecimal() else None

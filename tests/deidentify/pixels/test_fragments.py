@@ -40,6 +40,14 @@ def test_jpeg_comment_and_application_data_are_blanked(code: int, run_research: 
     assert frame.replace(TOKEN, bytes(len(TOKEN))) in result
 
 
+def test_jpeg_thumbnails_are_blanked_and_the_header_before_them_stays(run_research: Run) -> None:
+    header = b"JFIF\0\1\2\0\0\1\0\1\2\2"
+    frame = _jpeg(_segment(0xE0, header + TOKEN), _segment(0xE0, b"JFXX\0" + TOKEN), _segment(0xDB, b"table"))
+    result = run_research(_raw([frame], JPEG, 1)).PixelData
+    assert TOKEN not in result
+    assert header in result
+
+
 def test_jpeg_2000_comment_is_blanked(run_research: Run) -> None:
     frame = _jpeg_2000(_segment(0x64, b"\0\1" + TOKEN))
     result = run_research(_raw([frame], JPEG_2000, 1)).PixelData

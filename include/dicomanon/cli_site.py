@@ -1,0 +1,54 @@
+"""What the groups of the command share: the site's crosswalk, and who signs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dicomanon.errors import Fatal
+
+if TYPE_CHECKING:
+    from dicomanon.crosswalk.database import Crosswalk
+
+
+def is_site() -> bool:
+    """Tell whether the environment names a crosswalk."""
+    import os
+
+    return any(name.startswith("DICOMANON_CROSSWALK_") for name in os.environ)
+
+
+@contextmanager
+def site_crosswalk() -> Iterator["Crosswalk"]:
+    """Open the site's crosswalk.
+
+    Raises
+    ------
+    Fatal
+        There is none, or its keyring cannot be read.
+    Retriable
+        It cannot be reached.
+    """
+    from dicomanon.crosswalk.database import Crosswalk
+    from dicomanon.crosswalk.keyring import Keyring
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.settings import CrosswalkSettings
+
+    require_site()
+    settings = CrosswalkSettings.load()
+    keyring = Keyring.load(settings.keyring_file)
+    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
+        yield crosswalk
+
+
+def signer() -> str:
+    """Return who signs: the account that the kernel knows this process by.
+
+    The environment's idea of a user is anybody's to set, and a second kind of name would make two persons of one.
+    """
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        raise Fatal("your account has no name on this system: run this as somebody who has one") from None

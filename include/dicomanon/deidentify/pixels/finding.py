@@ -1,0 +1,165 @@
+"""Finds the text in a frame: every view of it is read, and what they tell of one place is put together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
+from dicomanon.deidentify.pixels.reading import Line, TextReader
+from dicomanon.deidentify.pixels.regions import Box
+from dicomanon.deidentify.pixels.views import Pixels, views
+from dicomanon.errors import Held
+from dicomanon.reasons import HoldReason
+
+_SAME_PLACE = 0.5
+"""Share of the smaller box that lies in the larger."""
+_SAME_LINE = 0.6
+_LIKE_HEIGHTS = 0.4
+_MARGIN = 0.2
+"""Of the height of a line, for what the detector leaves of its letters."""
+_LEAST_MARGIN = 2
+_NEARLY_AS_SURE = 0.2
+_MOST_ROUNDS = 5
+_SURE = 0.8
+_GRAVEST_FIRST = (TextClass.IDENTIFYING, TextClass.HARMLESS, TextClass.UNREADABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundText:
+    """Text in a place of a frame: where, and what it is; never what it says."""
+
+    box: Box
+    text_class: TextClass
+    score: float
+    has_digits: bool = False
+
+
+def identifying_text(
+    frame: Pixels, reader: TextReader, judge: TextJudge, *, unreadable: bool, glance: bool = False
+) -> list[FoundText]:
+    """Return the text in a frame that must go, until nothing of the kind is read any more.
+
+    What lies across another text, or is found in part, shows when that is covered.
+
+    Parameters
+    ----------
+    frame
+        (rows, columns) of stored values or (rows, columns, 3) of RGB.
+    unreadable
+        Whether what cannot be read must go too.
+    glance
+        Whether to be content with one picture of the frame as long as it shows nothing.
+
+    Raises
+    ------
+    Held
+        ``BURNED_IN_RISK``: text is read in whatever is covered.
+    """
+    unwanted = {TextClass.IDENTIFYING, TextClass.UNREADABLE} if unreadable else {TextClass.IDENTIFYING}
+    found: list[FoundText] = []
+    harmless: list[Box] = []
+    covered = frame
+    for _ in range(_MOST_ROUNDS):
+        texts = find_text(covered, reader, judge, glance=glance and not found)
+        # A cover that cuts into harmless text makes it another.
+        fresh = [
+            text
+            for text in texts
+            if text.text_class in unwanted and not any(_overlap(text.box, box) >= _SAME_PLACE for box in harmless)
+        ]
+        if not fresh:
+            return found
+        harmless += [text.box for text in texts if text.text_class is TextClass.HARMLESS and text.score >= _SURE]
+        found += fresh
+        covered = covered.copy()
+        for text in fresh:
+            cover(covered, text.box)
+    raise Held(HoldReason.BURNED_IN_RISK, "text that does not go away")
+
+
+def cover(picture: Pixels, box: Box) -> None:
+    """Paint a box in the colour of its surroundings, so that no edge is taken for a stroke."""
+    inside = picture[box.top : box.bottom, box.left : box.right]
+    border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
+    inside[...] = np.median(border, axis=0).astype(picture.dtype)
+
+
+def find_text(frame: Pixels, reader: TextReader, judge: TextJudge, *, glance: bool = False) -> list[FoundText]:
+    """Return the lines of text in a frame, (rows, columns) of stored values or (rows, columns, 3) of RGB."""
+    rows, columns = frame.shape[:2]
+    judged = [
+        (line, text_class)
+        for view in views(frame, glance=glance)
+        for line in reader.read(view)
+        if (text_class := judge.judge(line)) is not TextClass.NOTHING
+    ]
+    return _with_neighbours([_together(place, rows, columns) for place in _places(judged)])
+
+
+_Judged = tuple[Line, TextClass]
+
+
+def _places(judged: Iterable[_Judged]) -> list[list[_Judged]]:
+    """Put lines together that different views show in the same place."""
+    places: list[list[_Judged]] = []
+    for one in sorted(judged, key=lambda one: -one[0].box.width * one[0].box.height):
+        for place in places:
+            if any(_is_same_line(one[0].box, other.box) for other, _ in place):
+                place.append(one)
+                break
+        else:
+            places.append([one])
+    return places
+
+
+def _is_same_line(first: Box, second: Box) -> bool:
+    heights = sorted(min(box.width, box.height) for box in (first, second))
+    return heights[0] >= _LIKE_HEIGHTS * heights[1] and _overlap(first, second) >= _SAME_PLACE
+
+
+def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
+    best = max(line.score for line, _ in place)
+    classes = {text_class for line, text_class in place if line.score >= best - _NEARLY_AS_SURE}
+    text_class = next(each for each in _GRAVEST_FIRST if each in classes)
+    box = Box(
+        min(line.box.left for line, _ in place),
+        min(line.box.top for line, _ in place),
+        max(line.box.right for line, _ in place),
+        max(line.box.bottom for line, _ in place),
+    )
+    margin = max(_LEAST_MARGIN, round(_MARGIN * min(box.width, box.height)))
+    wide = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
+    has_digits = any(character.isdigit() for line, _ in place for character in line.text)
+    return FoundText(wide.clipped(rows, columns) or box, text_class, best, has_digits)
+
+
+def _with_neighbours(texts: list[FoundText]) -> list[FoundText]:
+    """Take for identifying what goes on on the line of identifying text: parts of a name are no words of their own.
+
+    Measurements have digits, and stay.
+    """
+    identifying = [text.box for text in texts if text.text_class is TextClass.IDENTIFYING]
+    return [
+        replace(text, text_class=TextClass.IDENTIFYING)
+        if not text.has_digits and any(_goes_on(text.box, box) for box in identifying)
+        else text
+        for text in texts
+    ]
+
+
+def _goes_on(first: Box, second: Box) -> bool:
+    height = min(first.height, second.height)
+    gap = max(first.left, second.left) - min(first.right, second.right)
+    shared = min(first.bottom, second.bottom) - max(first.top, second.top)
+    return (
+        gap <= height and shared >= _SAME_LINE * height and height >= _LIKE_HEIGHTS * max(first.height, second.height)
+    )
+
+
+def _overlap(first: Box, second: Box) -> float:
+    width = min(first.right, second.right) - max(first.left, second.left)
+    height = min(first.bottom, second.bottom) - max(first.top, second.top)
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / min(first.width * first.height, second.width * second.height)

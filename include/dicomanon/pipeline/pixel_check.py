@@ -1,0 +1,118 @@
+"""Shows what is decided about the pixels of a file, which text is found, and what would be made black."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dicomanon.deidentify import look, parse
+from dicomanon.deidentify.pixels.decision import PixelPath, decide
+from dicomanon.deidentify.pixels.finding import FoundText, find_text
+from dicomanon.deidentify.pixels.image import PixelImage
+from dicomanon.deidentify.pixels.judging import TextClass
+from dicomanon.deidentify.pixels.reading import text_reader
+from dicomanon.deidentify.pixels.regions import Box
+from dicomanon.deidentify.pixels.seeing import judge_of
+from dicomanon.deidentify.pixels.views import Pixels, as_it_is
+from dicomanon.deidentify.source import SourceInstance
+from dicomanon.devices import ConfirmedDevices
+from dicomanon.errors import Fatal, Held
+from dicomanon.profile import CompiledProfile
+
+_COLOURS = {TextClass.IDENTIFYING: (0, 0, 255), TextClass.UNREADABLE: (0, 165, 255), TextClass.HARMLESS: (0, 200, 0)}
+"""Of the outlines in the picture: blue, green, red."""
+_GREY_AXES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PixelCheck:
+    """What was seen of one file; nothing of it says what a text reads.
+
+    Attributes
+    ----------
+    report
+        Decision, reasons, regions to be made black, and the texts of the first frame by class; ready for JSON.
+    picture
+        The first frame as PNG with the texts outlined, ``b""`` if there is none. It shows PHI.
+    """
+
+    report: dict[str, Any]
+    picture: bytes = b""
+
+
+def check_pixels(path: Path, profile: CompiledProfile, devices: ConfirmedDevices) -> PixelCheck:
+    """Look at the pixels of a file as a run would; nothing is stored.
+
+    Raises
+    ------
+    Fatal
+        The file cannot be read.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Fatal(f"a file cannot be read ({error.strerror})") from None
+    try:
+        source = parse(raw)
+        decision = decide(source, profile, devices)
+        report: dict[str, Any] = {
+            "decision": decision.path,
+            "risk": decision.risk,
+            "reasons": list(decision.reasons),
+            "flagged": decision.flagged_as,
+        }
+        image = PixelImage.of(source) if decision.path not in {PixelPath.NOTHING, PixelPath.HOLD} else None
+        if image is None:
+            return PixelCheck(report)
+        first = image.frame(0)
+        texts = find_text(first, text_reader(), judge_of([source], profile))
+        report["texts"] = [
+            {"class": text.text_class, "box": _corners(text.box), "score": round(text.score, 2)} for text in texts
+        ]
+        report["regions"] = _regions(source, profile, devices)
+        return PixelCheck(report, _drawn(first, texts))
+    except Held as held:
+        return PixelCheck({"held": held.reason, "detail": held.detail})
+
+
+def write_picture(check: PixelCheck, path: Path) -> None:
+    """Write the picture of a check, for the eyes of whoever asked only.
+
+    Raises
+    ------
+    Fatal
+        The file is there already, or cannot be written.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(check.picture)
+    except OSError as error:
+        raise Fatal(f"a picture cannot be written ({error.strerror}): name a new folder") from None
+
+
+def _regions(source: SourceInstance, profile: CompiledProfile, devices: ConfirmedDevices) -> list[dict[str, Any]]:
+    return [
+        {
+            "box": _corners(region.box),
+            "frames": "all" if region.frames is None else [min(region.frames), max(region.frames)],
+        }
+        for region in look(source, profile, devices).regions
+    ]
+
+
+def _corners(box: Box) -> list[int]:
+    return [box.left, box.top, box.right, box.bottom]
+
+
+def _drawn(frame: Pixels, texts: list[FoundText]) -> bytes:
+    shown = as_it_is(frame)
+    code = cv2.COLOR_GRAY2BGR if shown.ndim == _GREY_AXES else cv2.COLOR_RGB2BGR
+    canvas: Any = np.ascontiguousarray(cv2.cvtColor(shown, code))
+    for text in texts:
+        box = text.box
+        cv2.rectangle(canvas, (box.left, box.top), (box.right - 1, box.bottom - 1), _COLOURS[text.text_class], 1)
+    encoded: Any = cv2.imencode(".png", canvas)[1]
+    return bytes(encoded)
