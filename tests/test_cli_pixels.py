@@ -137,6 +137,11 @@ class TestFixtures:
 
 
 class TestCheck:
+    @pytest.fixture(autouse=True)
+    def no_site(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [name for name in os.environ if name.startswith("DICOMANON_CROSSWALK_")]:
+            monkeypatch.delenv(name)
+
     def test_shows_decision_and_text_and_a_picture_for_whom_asks(self, tmp_path: Path) -> None:
         file = tmp_path / "image.dcm"
         file.write_bytes(instance(with_text(slice_of_body(), "Featherstone, Wilhelmina")))
