@@ -70,6 +70,28 @@ def test_eponyms_and_words_stay_though_the_object_has_such_names(text: str) -> N
     assert CLEAN(text, TextKind.DESCRIPTION) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Discussed with Jenna Petersen by phone", "Discussed with by phone"),
+        ("brought in by her friend Felicia", "brought in by her friend"),
+        ("KNEE LEFT - Barrera", "KNEE LEFT"),
+        ("Acosta, Annette MRI BRAIN", "MRI BRAIN"),
+        ("CT HEAD GRIFFIN ALEXANDRA", "CT HEAD"),
+        ("Amber's mother called", "mother called"),
+    ],
+)
+def test_strangers_go_whose_names_some_language_has_as_words(text: str, rest: str) -> None:
+    assert cleaner(KnownValues()).clean(text, TextKind.DESCRIPTION) == rest
+
+
+@pytest.mark.parametrize(
+    "text", ["Griffin claw", "Stout habitus", "Hook wire", "Cotton swab", "Branch duct", "Beard hair"]
+)
+def test_words_that_are_frequent_names_stay_as_words(text: str) -> None:
+    assert cleaner(KnownValues()).clean(text, TextKind.DESCRIPTION) == text
+
+
 def test_label_that_is_an_eponym_is_the_thing_and_beside_another_word_the_person() -> None:
     assert CLEAN("Foley", TextKind.LABEL) == "Foley"
     assert CLEAN("GTV Foley", TextKind.LABEL) == "GTV"

@@ -9,7 +9,8 @@ from dicomanon.deidentify.text import vocabulary
 @pytest.mark.parametrize(
     ("word", "kind"),
     [
-        ("liver", "m"), ("baker", "a"), ("smith", "n"), ("laura", "n"), ("because", "w"), ("hendrickson", "u"),
+        ("liver", "m"), ("baker", "a"), ("smith", "n"), ("laura", "n"), ("because", "w"), ("hendrickson", "n"),
+        ("achterlonie", "u"), ("petersen", "a"), ("jenna", "a"),
         ("lebermetastasen", "m"), ("wirbelkorperfraktur", "m"), ("ventriculoperitoneal", "m"), ("laparoskopisch", "m"),
         ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "u"),
     ],

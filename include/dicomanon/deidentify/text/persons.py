@@ -40,8 +40,23 @@ def drop_after_titles(reading: Reading) -> None:
         surely = not abbreviation or not token.upper or gap.startswith(".")
         _drop_name_at(reading, index + 1, surely and (token.capital or gap.startswith(".")))
     for index, token in enumerate(reading.tokens):
-        if token.folded in words_of("role") and _AFTER_ROLE.fullmatch(reading.gap(index)):
+        if token.folded not in words_of("role"):
+            continue
+        if _AFTER_ROLE.fullmatch(reading.gap(index)):
             _drop_name_at(reading, index + 1, False)
+        if index and _is_whose(reading, index - 1):
+            reading.drop(index - 1)
+
+
+def _is_whose(reading: Reading, index: int) -> bool:
+    """Tell whether a word is the name of somebody who has the relative behind it: "Autumn's mother"."""
+    token = reading.tokens[index]
+    return (
+        token.text.endswith(("'s", "’s"))
+        and reading.gap(index) == " "
+        and token.capital
+        and (token.kind in NAMELIKE or token.kind == EPONYM)
+    )
 
 
 def _drop_name_at(reading: Reading, index: int, surely: bool) -> None:

@@ -99,13 +99,13 @@ def radiology() -> frozenset[str]:
 @cache
 def given_names() -> frozenset[str]:
     """Return common given names, whether or not they are words too."""
-    return frozenset(listed("given_names.txt"))
+    return frozenset(listed("given_names.txt") + listed("census_given_names.txt"))
 
 
 @cache
 def surnames() -> frozenset[str]:
     """Return common surnames, whether or not they are words too."""
-    return frozenset(listed("surnames.txt"))
+    return frozenset(listed("surnames.txt") + listed("census_surnames.txt"))
 
 
 @cache

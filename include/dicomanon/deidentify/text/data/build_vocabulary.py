@@ -28,7 +28,7 @@ from wordfreq import get_frequency_dict, top_n_list
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from folding import fold  # noqa: E402
+from folding import fold, loosely  # noqa: E402
 
 EAST_ASIAN = re.compile(r"[぀-ヿ㐀-鿿]+|[가-힣]+")
 LETTERS = re.compile(r"[^\W\d_]+")
@@ -69,6 +69,7 @@ OF_SURNAMES = (
     "man",
 )
 SMALLEST_NAMED_PERSON = 3
+CENSUS = ("census_given_names.txt", "census_surnames.txt")
 
 
 def listed(name: str) -> list[str]:
@@ -238,6 +239,12 @@ def main(folder: Path) -> None:
         classes[word] = "a"
     for word in {fold(word) for word in listed("only_names.txt")}:
         classes[word] = "n"
+    # Frequent names, that some dictionary has as a word: where they stand decides.
+    for word in {fold(word) for file in CENSUS for word in listed(file)} - names - own_medical:
+        if classes.get(word) in {"w", "r", "p"}:
+            classes[word] = "a"
+        elif word not in classes and loosely(word) not in classes:
+            classes[word] = "n"
     classes = {word: kind for word, kind in classes.items() if len(word) > 1 and "\t" not in word}
 
     pairs: set[str] = set()
