@@ -138,7 +138,8 @@ class TestFixtures:
 
 class TestCheck:
     @pytest.fixture(autouse=True)
-    def no_site(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_site(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("DICOMANON_STATE_DIR", str(tmp_path / "no-stack"))
         for name in [name for name in os.environ if name.startswith("DICOMANON_CROSSWALK_")]:
             monkeypatch.delenv(name)
 
