@@ -9,6 +9,7 @@ from dicomanon.deidentify import Seen, UidMapper, parse
 from dicomanon.deidentify.pixels.decision import decide
 from dicomanon.deidentify.pixels.facts import HeaderFacts
 from dicomanon.devices import Confirmation, ConfirmedDevices, DeviceDecision
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.pipeline import anonymize
 from dicomanon.pipeline.anonymize import Anonymizer, Source
 
@@ -55,3 +56,17 @@ def test_a_device_to_be_held_is_held_whatever_is_read(crosswalk: Crosswalk) -> N
     devices = ConfirmedDevices({HeaderFacts.of(parse(RAW)).device: Confirmation(DeviceDecision.HOLD)})
     outcome = _anonymized(crosswalk, "read", devices=devices).outcome
     assert (outcome.state, outcome.reason) == ("held", "burned-in-risk")
+
+
+@pytest.mark.parametrize("trouble", [Fatal("install the reader"), Retriable("try again")])
+def test_what_is_wrong_with_the_site_holds_no_slice(
+    crosswalk: Crosswalk, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(anonymize, "look_together", fail)
+    profile = compiled("clean-pixel-data", MODIFIED_DATES)
+    anonymizer = Anonymizer(profile, UidMapper(b"a key of thirty-two bytes length"), crosswalk.patients)
+    with pytest.raises(type(trouble)):
+        anonymizer.anonymize_together([Source(0, RAW, parse(RAW))])

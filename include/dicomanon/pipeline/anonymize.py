@@ -10,7 +10,6 @@ from dicomanon.crosswalk.rows import MappedOutcome
 from dicomanon.deidentify import (
     Deidentified,
     HeldInstance,
-    Outcome,
     PatientContext,
     Seen,
     SourceInstance,
@@ -94,9 +93,17 @@ class Anonymizer:
             return None  # Why it is held is found out again, and recorded, when it is anonymized.
 
     def anonymize_together(self, sources: Sequence[Source]) -> list[Anonymized]:
-        """De-identify objects that :meth:`together` gives the same for, as :meth:`anonymize` does each."""
+        """De-identify objects that :meth:`together` gives the same for, as :meth:`anonymize` does each.
+
+        Raises
+        ------
+        Retriable, Fatal
+            As :meth:`anonymize`; ``Fatal`` also where the text reader is not installed as it should be.
+        """
         try:
             seen = look_together([source.parsed for source in sources], self.profile, self.devices)
+        except (Retriable, Fatal):
+            raise
         except Exception as error:
             seen = [Held(HoldReason.UNEXPECTED, f"{type(error).__name__} in the pixels")] * len(sources)
         return [self.anonymize(source, seen=each) for source, each in zip(sources, seen, strict=True)]
@@ -135,11 +142,9 @@ class Anonymizer:
             found = self._look(source) if seen is None else seen
         except Held as held:
             found = held
-        result: Outcome = (
-            HeldInstance(found.reason, found.detail)
-            if isinstance(found, Held)
-            else deidentify(source, self.profile, context, seen=found)
-        )
+        if isinstance(found, Held):
+            return self._held(instance_id, raw, found.reason, found.detail, source, known, patient_id=patient.id)
+        result = deidentify(source, self.profile, context, seen=found)
         if isinstance(result, HeldInstance):
             return self._held(instance_id, raw, result.reason, result.detail, source, known, patient_id=patient.id)
         pieces = encode_in_pieces(result) if isinstance(result, Deidentified) else ()
@@ -162,7 +167,7 @@ class Anonymizer:
             profile_version=self.profile.version,
             code_version=__version__,
             action_counts=result.action_counts if isinstance(result, Deidentified) else {},
-            device=self._flagged_device(source),
+            device=found.decision.device if found.decision.flagged else None,
         )
         return Anonymized(outcome, pieces, known, patient.pseudonym, patient.date_shift_days)
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless
+from tests.deidentify.builders import Instance, Leaf
 from tests.deidentify.pixels.pictures import Pixels, instance, slice_of_body, with_text
 
 from dicomanon.deidentify import Seen, look, look_together, parse
+from dicomanon.deidentify.pixels.decision import PixelPath
 from dicomanon.deidentify.pixels.regions import Box
 from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Held
@@ -81,6 +83,12 @@ def test_text_of_one_frame_is_found_in_its_group(research: CompiledProfile) -> N
     clean = [slice_of_body(seed) for seed in range(6)]
     frames = [*clean[:4], with_text(clean[4], NAME), clean[5]]
     assert covers(seen_in(instance(frames), research), where(clean[4], frames[4]), frame=4)
+
+
+def test_nothing_is_seen_where_there_are_no_pixels(research: CompiledProfile) -> None:
+    histograms = (Leaf(0x00080060, "CS", "RTDOSE"),)
+    raw = Instance(extra=histograms, sop_class="1.2.840.10008.5.1.4.1.1.481.2", pixels=None).raw()
+    assert look(parse(raw), research, NOBODY).decision.path is PixelPath.NOTHING
 
 
 class TestTogether:

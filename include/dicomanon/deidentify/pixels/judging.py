@@ -30,7 +30,6 @@ class TextClass(StrEnum):
 
     NOTHING = "nothing"
     """Too little to identify anybody, or no letters at all."""
-
     IDENTIFYING = "identifying"
     """A known value of the patient, a name, a date, an identifier, a place, or what nothing knows to be harmless."""
     HARMLESS = "harmless"

@@ -60,7 +60,8 @@ def look(source: SourceInstance, profile: CompiledProfile, devices: ConfirmedDev
     decision = decide(source, profile, devices)
     image = PixelImage.of(source) if decision.path in _TO_BE_SEEN else None
     if image is None:
-        return Seen(decision)
+        # RT Dose may be histograms alone: nothing was looked at, and nothing is to be claimed.
+        return Seen(replace(decision, path=PixelPath.NOTHING) if decision.path in _TO_BE_SEEN else decision)
     judge = judge_of([source], profile)
     likely = decision.path is not PixelPath.CLEAN
     group = _FRAMES_TO_READ if likely else _FRAMES_TO_GLANCE
