@@ -120,16 +120,39 @@ def test_name_is_found_without_its_umlaut(text: str) -> None:
         ("李明哲 腹部增强扫描", "腹部增强扫描"),
         ("Люксембургова КТ грудной клетки", "КТ грудной клетки"),
         ("Ελένης Καραθανάση θώρακος", "θώρακος"),
+        ("CT สมชาย สุวรรณ", "CT"),
+        ("CT นายสมชายสุวรรณ", "CT"),
+        ("CT chest प्रियंका शर्मा", "CT chest"),
+        ("CT chest अनीता", "CT chest"),
     ],
 )
 def test_names_in_other_scripts_go(text: str, rest: str) -> None:
     known = KnownValues(
         names=frozenset(
             {"Yamada^Tarou=山田^太郎=やまだ^たろう", "Hong^Gildong=洪^吉洞=홍^길동", "Wang^XiaoDong=王^小东",
-             "Люксембургов^Андрей", "Καραθανάση^Ελένη"}
+             "Люксембургов^Андрей", "Καραθανάση^Ελένη", "สุวรรณ^สมชาย", "शर्मा^प्रियंका"}
         )
     )  # fmt: skip
     assert cleaner(known).clean(text, TextKind.DESCRIPTION) == rest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "written",
+    [
+        "The\u0301re\u0300se",
+        "THE\u0301RE\u0300SE",
+        "Thé\u00adrèse",
+        "Thé\u200brèse",
+        "\u202aThérèse\u202c",
+        "Ｔｈérèse",
+    ],
+    ids=["decomposed", "capitals", "soft hyphen", "zero-width space", "direction", "wide"],
+)
+def test_name_is_found_however_its_letters_are_encoded(written: str, kind: TextKind) -> None:
+    clean = cleaner(KnownValues(names=frozenset({"Vandenberghe^Thérèse"}))).clean
+    assert clean(f"CT {written}", kind).strip() == "CT"
+    assert clean("Scanner ce\u0301re\u0301bral", kind) == "Scanner ce\u0301re\u0301bral"
 
 
 def test_ages_above_the_maximum_become_it() -> None:

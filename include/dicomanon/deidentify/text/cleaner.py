@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from dicomanon.deidentify.text.east_asian import EastAsianJudge
+from dicomanon.deidentify.text.folding import legible
 from dicomanon.deidentify.text.known_values import KnownValues
 from dicomanon.deidentify.text.names import NameJudge
 from dicomanon.deidentify.text.patterns import Patterns
@@ -54,6 +55,10 @@ class TextCleaner:
 
     def clean(self, text: str, kind: TextKind) -> str:
         """Return a text without what identifies; the very object if nothing had to go."""
+        read = legible(text)
+        if read != text:
+            cleaned = self.clean(read, kind)
+            return text if cleaned == read else cleaned
         if kind is TextKind.TERM:
             if is_listed_form(text):
                 return "" if identifies(text, self._needles) else text

@@ -16,15 +16,16 @@ from dicomanon.deidentify.charset import CharacterSet
 from dicomanon.deidentify.reader import Element
 from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
 from dicomanon.deidentify.text.contexts import words_of
-from dicomanon.deidentify.text.folding import fold, loosely
+from dicomanon.deidentify.text.folding import BRAHMIC, MARKS, fold, legible, loosely
 from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, UNKNOWN, kind_of
 from dicomanon.values import MASK
 
-_PIECES = re.compile(r"[^\W\d_]+")
+_PIECES = re.compile(rf"(?:[^\W\d_]|[{MARKS}])+")
 _NAME_PARTS = re.compile(r"[\s^=,;/\\()_]+")
 _APOSTROPHES = re.compile(r"['’`´ʼ]")
 _DATE = re.compile(r"(\d{4})[-./]?(\d{2})[-./]?(\d{2})", re.ASCII)
 _EAST_ASIAN = re.compile(r"[぀-ヿ㐀-鿿가-힣\uf900-\ufaff]")
+_BRAHMIC = re.compile(f"[{BRAHMIC}]")
 _KATAKANA = {hiragana: hiragana + 0x60 for hiragana in range(0x3041, 0x3097)}
 _DECODED = frozenset({"AE", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "UR", "UN", "IS"})
 _LONGEST_VALUE = 1024
@@ -134,6 +135,9 @@ class Needles:
                 folded = folded.translate(_KATAKANA)
                 self.written.update(piece for piece in re.split(r"[・･·\-.]", folded) if len(piece) >= _SHORTEST_NAME)
                 continue
+            if _BRAHMIC.search(folded):
+                self.written.update(form for form in (folded, legible(part)) if len(form) >= _SHORTEST_NAME)
+                continue
             pieces = {folded.replace("-", "").strip("."), *_PIECES.findall(fold(part))}
             self.names.update(
                 piece
@@ -154,7 +158,7 @@ class Needles:
 
     def _add_place(self, value: str) -> None:
         for word in _PIECES.findall(fold(_APOSTROPHES.sub("", value))):
-            if _EAST_ASIAN.search(word):
+            if _EAST_ASIAN.search(word) or _BRAHMIC.search(word):
                 self.written.add(word)
                 continue
             self.place_words.add(word)

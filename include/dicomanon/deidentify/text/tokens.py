@@ -6,15 +6,17 @@ import re
 from dataclasses import dataclass
 
 from dicomanon.deidentify.text.contexts import eponyms_alone, words_of
-from dicomanon.deidentify.text.folding import fold
+from dicomanon.deidentify.text.folding import MARKS, fold
 from dicomanon.deidentify.text.vocabulary import AMBIGUOUS, MEDICAL, NAME, PROPER, RARE, UNKNOWN, WORD, eponyms, kind_of
 
 NUMBER, LETTER, SHORT, EPONYM = "d", "i", "x", "e"
 """Digits, a single letter, an abbreviation without a meaning that we know, an eponym that means the thing."""
 
 _EAST_ASIAN = "぀-ヿ㐀-鿿가-힣\uf900-\ufaff"
-_RAW = re.compile(rf"[^\W_{_EAST_ASIAN}]+(?:['’`´ʼ][^\W_{_EAST_ASIAN}]+)*")
-_PIECE = re.compile(r"\d+|[^\W\d]+(?:['’`´ʼ][^\W\d]+)*")
+_LETTER_OR_DIGIT = rf"(?:[^\W_{_EAST_ASIAN}]|[{MARKS}])"
+_RAW = re.compile(rf"{_LETTER_OR_DIGIT}+(?:['’`´ʼ]{_LETTER_OR_DIGIT}+)*")
+_LETTER = rf"(?:[^\W\d]|[{MARKS}])"
+_PIECE = re.compile(rf"\d+|{_LETTER}+(?:['’`´ʼ]{_LETTER}+)*")
 _CAMEL = re.compile(
     r"(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ]|[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ])|(?<=[A-Z])(?=[A-Z][a-z]{2})|(?<=[a-z]{3})(?=[A-Z])"
 )
@@ -141,6 +143,7 @@ def meaning(word: str) -> tuple[str, str]:  # noqa: PLR0911 - one rule after the
         return folded, MEDICAL
     if folded[-1] == "s" and kind_of(folded[:-1]) == MEDICAL:
         return folded, WORD
-    if len(folded) <= _LONGEST_ABBREVIATION and not _VOWELS & set(folded):
+    # Only scripts with capitals have the vowels that abbreviations leave out.
+    if len(folded) <= _LONGEST_ABBREVIATION and not _VOWELS & set(folded) and word.lower() != word.upper():
         return folded, SHORT
     return folded, UNKNOWN
