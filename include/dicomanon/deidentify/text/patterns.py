@@ -39,7 +39,7 @@ _NOT_A_UNIT = rf"(?!\s?{_UNIT}(?![^\W\d_]))"
 _EMAIL = re.compile(r"[\w.+'%-]{1,64}\s?(?:@|\(at\)|\[at\])\s?[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}", _IGNORE)
 _TOP_LEVEL = (
     "com|org|net|edu|gov|mil|int|info|biz|health|hospital|care|ca|us|uk|de|fr|es|it|pt|nl|be|ch|at|eu|ie|"
-    "au|nz|br|mx|ar|jp|cn|kr|in|ru|pl|gr|se|no|dk|fi"
+    "au|nz|br|mx|ar|jp|cn|kr|in|ru|pl|gr|se|no|dk|fi|local|localdomain|lan|corp|internal"
 )
 _WEB = re.compile(
     rf"(?:https?|s?ftp|file|ldap)://\S{{1,2048}}|(?<![\w.])www\.\S{{1,2048}}|"
@@ -52,6 +52,11 @@ _PUBLIC_SOFTWARE = re.compile(
 _MAC = re.compile(r"(?<![\w:-])(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}(?![\w:-])", _IGNORE)
 _IP_6 = re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{1,4}(?![\w:])", _IGNORE)
 _IP_4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)(?::\d{2,5})?")
+# Whose home it is; and machines of a network with what they share.
+_PATH = re.compile(
+    r"(?<=[/\\\\]home[/\\\\])[^/\\\\\s]{1,64}|(?<=[/\\\\]users[/\\\\])[^/\\\\\s]{1,64}|\\\\\\\\[\w.$-]{2,64}(?:\\\\[\w.$-]{1,255}){1,16}",
+    _IGNORE,
+)
 _PRIVATE_NETWORK = ("10.", "192.168.", *(f"172.{number}." for number in range(16, 32)))
 _UID = re.compile(r"(?<![\w.])[0-2](?:\.\d{1,40}){4,30}(?![\w])")
 _DICOM_ROOT = "1.2.840.10008."
@@ -69,7 +74,7 @@ _NATIONAL = re.compile(
     r"[A-Z]{6}\s?\d{2}[A-EHLMPR-T]\d{2}\s?[A-Z]\d{3}[A-Z]|"  # Italy
     r"\d{2}\.?\d{3}\.?\d{3}-?[A-Z]|[XYZ]-?\d{7}-?[A-Z]|"  # Spain
     r"[A-CEGHJ-PR-TW-Z]{2}\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D]|"  # United Kingdom
-    r"\d{6}[-+]\d{3}[\dA-Z]|"  # Nordic countries
+    r"(?:\d{2})?\d{6}[-+]\d{3}[\dA-Z]|"  # Nordic countries
     r"[A-Z]{4}\s?\d{4}\s?\d{4}|\d{4}[- ]\d{3}[- ]\d{3}(?:[- ]?[A-Z]{2})?|"  # Quebec, Ontario
     r"\d{2}\.\d{2}\.\d{2}[-.]\d{3}[-.]\d{2}|756\.\d{4}\.\d{4}\.\d{2}|"  # Belgium, Switzerland
     r"\d{6}(?:18|19|20)\d{9}[\dXx]|\d{6}-[1-4]\d{6}|\d{4}\s\d{4}\s\d{4}(?:\s\d{4})?"  # China, Korea, India and cards
@@ -79,7 +84,7 @@ _PHONE = re.compile(
     r"(?<![\w.,])(?:"
     r"\+\s?\d{1,3}(?:[\s./-]{0,2}\(?\d{1,5}\)?){1,7}|"
     r"00\d{2}(?:[\s./-]{0,2}\(?\d{1,5}\)?){2,7}|"
-    r"(?:1[-. ]?)?\(\d{2,5}\)\s?[-./]?\s?\d{2,4}(?:[\s./-]{1,2}\d{2,4}){0,3}|"
+    r"(?:1[-. ]?)?\(\d{2,5}\)\s?[-./]?\s?\d{2,5}(?:[\s./-]{1,2}\d{2,4}){0,3}|"
     r"(?:1[-. ])?\d{3}[-.\s/]\s?\d{3}[-.\s]\s?\d{4}|"
     r"0\d{1,5}(?:[\s/-]{1,3}\d{2,4}){2,5}|0\d{1,5}\s?[/-]\s?\d{4,9}|0\d(?:\.\d{2}){4}|"
     r"\d{3}[-.]\d{4}|\d{3}\s\d{3}\s\d{3}|\d{2}\s\d{4}\s\d{4}|\d{4,5}[\s-]\d{6}|\d{5}[- ]\d{3,5}|\d{2,4}-\d{3,4}-\d{3,4}"
@@ -87,9 +92,11 @@ _PHONE = re.compile(
     _IGNORE,
 )
 _FEWEST_PHONE_DIGITS = 7
-_LONG_NUMBER = re.compile(rf"(?<![\w.,])\d{{6,}}(?!\w|[.,]\d|\s?[x×*]\s?\d){_NOT_A_UNIT}", _IGNORE)
-_LONG_NUMBER_TECHNICAL = re.compile(rf"(?<![\w.,-])\d{{7,}}(?!\w|[.,]\d|\s?[x×*]\s?\d){_NOT_A_UNIT}", _IGNORE)
-_FIVE_DIGITS = re.compile(rf"(?<![\w.,/×x-])\d{{5}}(?![\w/×-]|[.,]\d|\s?[x×*]\s?\d){_NOT_A_UNIT}", _IGNORE)
+_LONG_NUMBER = re.compile(rf"(?<![^\W_])(?<![.,])\d{{6,}}(?![^\W_]|[.,]\d|\s?[x×*]\s?\d){_NOT_A_UNIT}", _IGNORE)
+_LONG_NUMBER_TECHNICAL = re.compile(
+    rf"(?<![^\W_])(?<![.,-])\d{{7,}}(?![^\W_]|[.,]\d|\s?[x×*]\s?\d){_NOT_A_UNIT}", _IGNORE
+)
+_FIVE_DIGITS = re.compile(rf"(?<![^\W_])(?<![.,/×-])\d{{5}}(?![^\W_]|[/×-]|[.,]\d|\s?[x×*]\s?\d){_NOT_A_UNIT}", _IGNORE)
 _PREFIXED = re.compile(rf"(?<![^\W_])[A-Za-z]{{1,5}}[-#]?\d{{5,}}(?![^\W_]|[.,]\d){_NOT_A_UNIT}(?:[-/]\d+)?", _IGNORE)
 _SPLIT_NUMBER = re.compile(r"(?<![\w.,])(?:[A-Za-z]{1,5}[-#.]?)?\d{2,6}(?:[-.]\d{2,6}){2,4}(?![\w]|[.,]\d)")
 _FEWEST_SPLIT_DIGITS = 8
@@ -184,13 +191,14 @@ _PLATE = re.compile(r"(?<![\w-])(?:[A-ZÄÖÜ]{1,3}-[A-ZÄÖÜ]{1,2}\s\d{1,4}[EH
 
 _YEARS = (
     r"(?:y\.?\s?/?\s?o\.?|yo[mf]?|yrs?\.?|years?|year[- ]olds?|jahre?n?|jährige[rns]?|j\.|ans?|años?|anni|"
-    r"anos?|jaar|jarige|лет|года?|ετών|etwn|år|岁|歲|歳|세)"
+    r"anos?|jaar|jarige|лет|года?|ετών|etwn|år|års|årig[et]?|éves|yaş(?:ında)?|vuotias|godin[ae]|let|lata|ani|岁|歲|歳|세|"
+    r"(?-i:y|lat))"  # capitals are yttrium, and lateral
 )
 _AGE_AFTER = re.compile(
     rf"(?<![\w.,/-])(?P<n>\d{{2,3}})(?P<rest>[\s-]{{0,2}}{_YEARS}(?:[\s-]?old)?(?![^\W_]))", _IGNORE
 )
 _AGE_BEFORE = re.compile(
-    rf"(?<!\w)(?:age[ds]?|alter|âgée?s?|age|edad|età|eta|idade|leeftijd|возраст|ηλικία|年龄|年齡|年齢|"
+    rf"(?<!\w)(?:age[ds]?|turned|turning|alter|lebensalter|âgée?s?|age|edad|età|eta|idade|leeftijd|возраст|ηλικία|年龄|年齡|年齢|"
     rf"나이)\s?(?:of|de|di|von|van)?\s?[:=]?\s?(?P<n>\d{{2,3}})(?![\d]|[.,]\d|"
     rf"\s?{_UNIT}(?<!y)(?<!yr)(?<!yrs)(?<!years)(?<!ans)(?<!jahre)(?<!anni)(?![^\W\d_]))",
     _IGNORE,
@@ -200,9 +208,22 @@ _AGE_DICOM = re.compile(r"(?<![^\W_])(?P<n>\d{3})Y(?![^\W_])", _IGNORE)
 _AGE_SEX = re.compile(
     r"(?<![\w.,/^-])(?P<n>\d{2,3})(?:/\s?[MFmf]|[MF]|(?<!\d{3})\s[MF]|[\s-]{1,2}(?:year\s)?(?:fe)?male)(?![\w/^-])(?!\s[Tt][Cc])"
 )
+_AGE_OF_SEX = re.compile(
+    rf"(?<![\w/])(?:[MF]\s?/\s?|(?:(?:fe)?male|(?:wo)?man|lady|gentleman|frau|mann|femme|homme|mujer|hombre|donna|uomo|"
+    rf"mulher|homem|vrouw)[\s,(]{{1,3}})(?P<n>\d{{2,3}})(?![\w/^-]|[.,]\d){_NOT_A_UNIT}",
+    _IGNORE,
+)
+_UNITS_IN_WORDS = r"(?:one|two|three|four|five|six|seven|eight|nine)"
+_NINETY_AND_MORE = (
+    rf"(?:ninety(?:[- ]?{_UNITS_IN_WORDS})?|(?:(?:one|a)[- ])?hundred(?:[- ](?:and[- ])?(?:{_UNITS_IN_WORDS}|ten))?)"
+)
 _AGE_WORDS = re.compile(
-    r"(?<!\w)(?:nineties|nonagenarian|centenarian|(?:ninety|hundred)(?:[- ](?:one|two|three|four|five|six|"
-    r"seven|eight|nine))?[- ]years?[- ]old)(?!\w)",
+    rf"(?<!\w)(?:nineties|nonagenarian|centenarian|{_NINETY_AND_MORE}[- ]years?(?:[- ]old|\sof\sage)|"
+    rf"(?<=age )(?:of )?{_NINETY_AND_MORE}|(?<=aged ){_NINETY_AND_MORE}|"
+    r"(?:\w{3,9}und)?neunzig(?:jähr\w{1,4}|\sjahren?)|hundert(?:jähr\w{1,4}|\sjahren?)|"
+    r"quatre-vingt-(?:dix(?:-(?:sept|huit|neuf))?|onze|douze|treize|quatorze|quinze|seize)\sans|nonagénaire|centenaire|"
+    r"noventa(?:\s[ye]\s\w{2,6})?\sa[ñn]os|nonagenari[oa]|centenari[oa]|novant\w{1,8}\sanni|novantenne|centenne|"
+    r"(?:\w{3,5}[eë]n)?negentig(?:jarige|\sjaar))(?!\w)",
     _IGNORE,
 )
 
@@ -250,6 +271,8 @@ class Patterns:
             spans += _all(_MAC, text)
             if text.count(":") > 2:  # noqa: PLR2004
                 spans += [span for span in _all(_IP_6, text) if _is_address(text[span.start : span.end])]
+        if "/" in text or "\\" in text:
+            spans += _all(_PATH, text)
         spans += _labelled(text)
         if self._maximum_age is not None:
             spans += _all(_AGE_WORDS, text)
@@ -291,7 +314,7 @@ class Patterns:
     def _ages(self, text: str) -> Iterator[Span]:
         if self._maximum_age is None:
             return
-        for pattern in (_AGE_AFTER, _AGE_BEFORE, _AGE_DICOM, _AGE_SEX):
+        for pattern in (_AGE_AFTER, _AGE_BEFORE, _AGE_DICOM, _AGE_SEX, _AGE_OF_SEX):
             for match in pattern.finditer(text):
                 number = match["n"]
                 if self._maximum_age < int(number) <= 130:  # noqa: PLR2004

@@ -18,6 +18,8 @@ from dicomanon.deidentify.text.spans import Span
 _DIGIT = re.compile(r"\d")
 _EARLIEST_YEAR, _LATEST_YEAR = 1850, 2150
 _CENTURY_TURN = 50
+_MONTHS, _LONGEST_MONTH = 12, 31
+_OTHER_YEARS = (range(1300, 1500), range(2400, 2650))
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 # Month names that are something else too, unless they are capitalised or a year stands beside them.
 
@@ -72,7 +74,7 @@ class WrittenDates:
                 if any(taken[start:end]):
                     continue
                 readings = form.read(match)
-                if not readings and form.write is not None:
+                if not readings and form.write is not None and not _is_of_another_calendar(match):
                     continue
                 if technical and form is _forms()[_DOTTED_SHORT] and not self._is_known(readings):
                     continue
@@ -111,6 +113,18 @@ def _day(year: str | int, month: str | int, day: str | int) -> list[date]:
     except ValueError:
         return []
     return [found] if _EARLIEST_YEAR <= year <= _LATEST_YEAR else []
+
+
+def _is_of_another_calendar(match: re.Match[str]) -> bool:
+    """Tell whether numbers can be a day of a year that Muslims, Persians or Buddhists count."""
+    parts = match.groupdict()
+    if not (parts["y"].isdecimal() and any(int(parts["y"]) in years for years in _OTHER_YEARS)):
+        return False
+    day, month = (parts[name] or "" for name in (("d", "m") if "d" in parts else ("a", "b")))
+    if not (day.isdecimal() and month.isdecimal()):
+        return False
+    fewer, more = sorted([int(day), int(month)])
+    return 0 < fewer <= _MONTHS and more <= _LONGEST_MONTH
 
 
 def _like(sample: str, number: int) -> str:
@@ -251,12 +265,12 @@ def _forms() -> tuple[_Form, ...]:
         form(rf"(?<![\w.]){year}年\s?(?P<m>\d{{1,2}})月\s?(?P<d>\d{{1,2}})日", ymd, _numeric),
         form(rf"(?<![\w.]){year}년\s?(?P<m>\d{{1,2}})월\s?(?P<d>\d{{1,2}})일", ymd, _numeric),
         form(
-            rf"(?<![\d.]){year}\s?(?P<s>[-/.])\s?(?P<m>\d{{1,2}})\s?(?P=s)\s?(?P<d>\d{{1,2}})(?![\d]|\.\d)",
+            rf"(?<![\d.]){year}\s?(?P<s>[-/._])\s?(?P<m>\d{{1,2}})\s?(?P=s)\s?(?P<d>\d{{1,2}})(?![\d]|\.\d)",
             ymd,
             _numeric,
         ),
         form(
-            rf"(?<![\d./-])(?P<a>\d{{1,2}})(?P<s>\s?[-/.]\s?)(?P<b>\d{{1,2}})\s?[-/.]\s?{year}(?![\d]|\.\d)",
+            rf"(?<![\d./-])(?P<a>\d{{1,2}})(?P<s>\s?[-/._]\s?)(?P<b>\d{{1,2}})\s?[-/._]\s?{year}(?![\d]|\.\d)",
             _slashed,
             _slashed_written,
         ),
@@ -276,12 +290,13 @@ def _forms() -> tuple[_Form, ...]:
             _named_reading,
             _named,
         ),
+        form(rf"(?<![^\W_])(?P<d>\d{{1,2}}){month}(?P<y>\d{{2}})(?![^\W_])", _named_reading, _named),
         form(rf"(?<![^\W_]){month}\.?[\s_-]?(?P<d>\d{{1,2}}){ordinal},?\s?{year}(?!\d)", _named_reading, _named),
         form(rf"(?<![\w.]){year}[\s,./_-]{{1,2}}{month}[\s,./_-]{{1,2}}(?P<d>\d{{1,2}})(?!\d)", _named_reading, _named),
         form(rf"(?<!\w)(?P<d>\d{{1,2}})[.\s/-]{{1,2}}{roman}[.\s/-]{{1,2}}{year}(?!\d)", _named_reading, None),
         form(
-            r"(?<![\w.-])(?P<y>(?:19|20)\d{2})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|"
-            r"3[01])(?:\d{6}(?:\.\d{1,6})?(?:[+-]\d{4})?)?(?![\w]|\.\d)",
+            r"(?<![^\W_])(?<![.-])(?P<y>(?:19|20)\d{2})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|"
+            r"3[01])(?:\d{6}(?:\.\d{1,6})?(?:[+-]\d{4})?)?(?![^\W_]|\.\d)",
             ymd,
             _numeric,
         ),
