@@ -88,6 +88,14 @@ def test_malformed_data_set_is_unreadable(data: bytes) -> None:
         _read(data)
 
 
+@pytest.mark.parametrize("data", [b"Zukovsky Brunhilde", b"uZkovsky Brunhilde"], ids=["even group", "odd group"])
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_message_shows_no_bytes_of_a_value_that_were_read_as_a_tag(data: bytes, syntax: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        _read(write([Leaf(0x00080060, "CS", "CT")], syntax) + data, syntax)
+    assert not any(character.isdigit() for character in str(caught.value))
+
+
 def test_nesting_beyond_all_reason_is_unreadable_and_no_recursion_error() -> None:
     node: Leaf | Nest = Leaf(0x00080104, "LO", "deep")
     for _ in range(MAXIMUM_DEPTH + 1):

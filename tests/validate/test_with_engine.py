@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from tests.deidentify.builders import letting_faces_pass
+from tests.deidentify.builders import Instance, Leaf, letting_faces_pass
 
 from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, parse
 from dicomanon.errors import Held
@@ -70,6 +70,30 @@ def test_sample_objects_pass_unless_something_planted_is_left(
         assert not original.passed
         assert original.counts["identifier"] == 6 - 1, "every identifier but the SOP class"
         assert {"known-text", "known-uid", "known-date"} <= original.counts.keys()
+
+
+@pytest.mark.parametrize("name", ["research", "strict", "full-dates", "device-qa"])
+def test_animal_passes_with_the_empty_attributes_that_its_species_requires(name: str) -> None:
+    profile = letting_faces_pass(name)
+    raw = Instance(extra=(Leaf(0x00102201, "LO", "Canine"), Leaf(0x00102297, "PN", "Kowalczyk^Ada"))).raw()
+    source = parse(raw)
+    outcome = deidentify(source, profile, CONTEXT)
+    assert isinstance(outcome, Deidentified)
+    data = encode(outcome)
+    person = dcmread(BytesIO(data)).ResponsiblePerson
+    assert not person
+    expected = Expected(
+        pseudonym=CONTEXT.pseudonym,
+        study_uid=outcome.study_uid,
+        series_uid=outcome.series_uid,
+        sop_uid=outcome.sop_uid,
+        sop_class_uid=outcome.sop_class_uid,
+        output_digest=hashlib.sha256(data).digest(),
+        profile_version=profile.version,
+        date_shift_days=CONTEXT.date_shift_days,
+    )
+    search = KnownValueSearch(collect_known_values(raw))
+    assert examine(data, expected, search, allowed_attributes(profile.profile)).counts == {}
 
 
 def _kept(profile: CompiledProfile, data: bytes) -> Iterator[str]:

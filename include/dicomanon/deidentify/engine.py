@@ -19,7 +19,7 @@ from dicomanon.errors import Held
 from dicomanon.profile.compiler import CLEAN_PIXEL_DATA, LONGITUDINAL_INFORMATION_MODIFIED, CompiledProfile
 from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
-from dicomanon.standard.tables import format_tag
+from dicomanon.standard.dictionary import shown_tag
 
 
 def deidentify(
@@ -91,7 +91,7 @@ def deidentify(
         return HeldInstance(held.reason, held.detail)
     except Exception as error:
         # The type and the tag, and no more: the text of an exception can hold the value that provoked it.
-        at = format_tag(rewriter.at) if rewriter is not None else "the start"
+        at = shown_tag(rewriter.at) if rewriter is not None else "the start"
         reason = HoldReason.RULE_FAILED if rewriter is not None else HoldReason.UNEXPECTED
         return HeldInstance(reason, f"{type(error).__name__} at {at}")
 

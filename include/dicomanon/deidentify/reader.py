@@ -26,8 +26,7 @@ from dicomanon.deidentify.codec import (
     Codec,
     codec_of,
 )
-from dicomanon.standard.dictionary import dictionary_vrs
-from dicomanon.standard.tables import format_tag
+from dicomanon.standard.dictionary import dictionary_vrs, shown_tag
 
 PREAMBLE = 128
 PREFIX = b"DICM"
@@ -99,7 +98,7 @@ class _DataSet:
             self.elements.sort(key=lambda element: element.tag)
             for first, second in pairwise(self.elements):
                 if first.tag == second.tag:
-                    raise Unreadable(f"duplicate of {format_tag(first.tag)}")
+                    raise Unreadable(f"duplicate of {shown_tag(first.tag)}")
         return self.elements
 
 
@@ -245,7 +244,7 @@ class _Reader:
         # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
         codec = LITTLE_IMPLICIT if element.vr == "UN" and self._codec.explicit else self._codec
         if codec.little is not self._codec.little:
-            raise Unreadable(f"mixed byte order at {format_tag(element.tag)}")
+            raise Unreadable(f"mixed byte order at {shown_tag(element.tag)}")
         items: list[list[Element]] = []
         self._sequences.append(
             _Sequence(self._root, element.tag, element.start, element.value, element.end, False, codec, items)
@@ -324,14 +323,14 @@ class _Reader:
             return tag, "", frame.codec.implicit.unpack_from(self._buffer, start)[2], False
         known = VRS.get(code)
         if known is None:
-            raise Unreadable(f"unknown VR at {format_tag(tag)}")
+            raise Unreadable(f"unknown VR at {shown_tag(tag)}")
         vr, long = known
         if not long:
             self._position += _SHORT_HEADER
             return tag, vr, length, True
         self._position += _LONG_HEADER
         if self._position > frame.limit:
-            raise Unreadable(f"cut short at {format_tag(tag)}")
+            raise Unreadable(f"cut short at {shown_tag(tag)}")
         _, _, _, reserved, length = frame.codec.long.unpack_from(self._buffer, start)
         # Reserved bytes could carry anything: a header that uses them is written anew.
         return tag, vr, length, not reserved
@@ -340,7 +339,7 @@ class _Reader:
         frame = self._frame
         if tag <= frame.last:
             if tag == frame.last:
-                raise Unreadable(f"duplicate of {format_tag(tag)}")
+                raise Unreadable(f"duplicate of {shown_tag(tag)}")
             frame.in_order = False
         frame.last = tag
 
@@ -354,9 +353,9 @@ class _Reader:
             frame.elements.append(Element(tag, vr, start if frame is self._root else -1, position, end, self._position))
             return
         if undefined and vr not in {"SQ", "UN"}:
-            raise Unreadable(f"undefined length at {format_tag(tag)}")
+            raise Unreadable(f"undefined length at {shown_tag(tag)}")
         if not undefined and length > frame.limit - position:
-            raise Unreadable(f"cut short at {format_tag(tag)}")
+            raise Unreadable(f"cut short at {shown_tag(tag)}")
         is_sequence = public and (vr == "SQ" or (vr == "UN" and self._vrs.get(tag) == "SQ"))
         if not undefined and not (is_sequence and length):
             self._position = stop = position + length
@@ -366,7 +365,7 @@ class _Reader:
         # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
         codec = LITTLE_IMPLICIT if vr == "UN" and frame.codec.explicit else frame.codec
         if codec.little is not self._codec.little and public:
-            raise Unreadable(f"mixed byte order at {format_tag(tag)}")
+            raise Unreadable(f"mixed byte order at {shown_tag(tag)}")
         if len(self._sequences) == MAXIMUM_DEPTH:
             raise Unreadable("nested too deeply")
         limit = frame.limit if undefined else position + length
@@ -381,18 +380,18 @@ class _Reader:
             self._close(position)
             return
         if position + _SHORT_HEADER > sequence.limit:
-            raise Unreadable(f"cut short in {format_tag(sequence.tag)}")
+            raise Unreadable(f"cut short in {shown_tag(sequence.tag)}")
         group, number, length = sequence.codec.implicit.unpack_from(self._buffer, position)
         tag = group << 16 | number
         self._position = position + _SHORT_HEADER
         if tag == SEQUENCE_DELIMITATION and sequence.undefined and not length:
             self._close(position)
         elif tag != ITEM:
-            raise Unreadable(f"no item where one must be in {format_tag(sequence.tag)}")
+            raise Unreadable(f"no item where one must be in {shown_tag(sequence.tag)}")
         elif length == UNDEFINED_LENGTH:
             self._frame = _DataSet(sequence.limit, True, sequence.codec)
         elif length > sequence.limit - self._position:
-            raise Unreadable(f"item too long in {format_tag(sequence.tag)}")
+            raise Unreadable(f"item too long in {shown_tag(sequence.tag)}")
         else:
             self._frame = _DataSet(self._position + length, False, sequence.codec)
 

@@ -21,7 +21,7 @@ from dicomanon.profile.compiler import CompiledProfile
 from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.burned_in import DOCUMENT, sop_class_risks
-from dicomanon.standard.tables import format_tag
+from dicomanon.standard.dictionary import shown_tag
 
 _NUMERIC_TEXT = b"0123456789+-.eE\\ \0"
 _LONG_NUMBER = re.compile(rb"(?<![\d.])\d{6,}(?![\d.])")
@@ -58,7 +58,7 @@ class ValueRewriter:
         """Return the element as it is encoded; what came as UN gets the VR of its tag."""
         tag, vr = element.tag, element.vr
         if element.stop != element.end:
-            raise Held(HoldReason.RULE_FAILED, f"undefined length at {format_tag(tag)}")
+            raise Held(HoldReason.RULE_FAILED, f"undefined length at {shown_tag(tag)}")
         if tag == SPECIFIC_CHARACTER_SET and not character_set.known:
             return self._codec.header(tag, rule.vr, 0)
         if tag == _DOCUMENT_LENGTH and self._document_bytes is not None:
@@ -197,7 +197,7 @@ class ValueRewriter:
             return dummy_sequence(tag, codec, self._new_uid(tag))
         if action is Action.DUMMY:
             return codec.element(tag, vr, dummy_value(vr, codec.little, tag))
-        raise Held(HoldReason.RULE_FAILED, f"no way to {action} {format_tag(tag)}")
+        raise Held(HoldReason.RULE_FAILED, f"no way to {action} {shown_tag(tag)}")
 
     def _out_of_unknown(self, element: Element, vr: str) -> Buffer | None:
         """Give an element of VR UN the VR of its tag; its value is little endian (PS3.5 section 6.2.2)."""

@@ -9,7 +9,7 @@ from pydicom.datadict import DicomDictionary
 
 from dicomanon.standard.confidentiality import confidentiality_by_tag
 from dicomanon.standard.iods import iod_by_sop_class
-from dicomanon.standard.tables import parse_tag, read_table
+from dicomanon.standard.tables import format_tag, parse_tag, read_table
 
 
 @cache
@@ -50,6 +50,16 @@ def uid_type(uid: str) -> str:
     """Return what PS3.6 Annex A calls the UID (``Transfer Syntax``, ``SOP Class`` …), or ``""``."""
     entry = UID_dictionary.get(uid)
     return entry[1] if entry else ""
+
+
+def shown_tag(tag: int) -> str:
+    """Return a tag as a message may show it.
+
+    In a damaged file the bytes of a value are read as tags: a tag that nobody defines could be four letters of a name.
+    """
+    if tag in dictionary_vrs():
+        return format_tag(tag)
+    return "a private tag" if tag >> 16 & 1 else "an unknown tag"
 
 
 def name_of(tag: int) -> str:

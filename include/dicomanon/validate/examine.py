@@ -1,6 +1,7 @@
 """Checks one de-identified object: everything that residual PHI or a wrong object could show, as counts by rule."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from dicomanon.standard import EDITION
@@ -83,10 +84,22 @@ def _check_attributes(parsed: Part10, expected: Expected, here: AllowedHere, fin
             judged[key] = here.verdict(element)
         rule = judged[key]
         if rule is not None:
-            if not _is_our_contribution(parsed.body, element, expected):
+            if not (_is_our_contribution(parsed.body, element, expected) or _is_empty_by_condition(element)):
                 findings.add(rule, element.place)
         elif element.length and _hides_its_value(element):
             findings.add("undecoded", element.place)
+
+
+@cache
+def _required_with_others() -> frozenset[int]:
+    return frozenset(
+        parse_tag(row["tag"]) for row in read_table("attribute_conditions") if row["condition"] == "required-with"
+    )
+
+
+def _is_empty_by_condition(element: Element) -> bool:
+    """Whether an attribute is there without a value because PS3.3 requires it beside one that stays (Type 2C)."""
+    return not element.length and not element.path and element.tag in _required_with_others()
 
 
 def _is_our_contribution(body: bytes, element: Element, expected: Expected) -> bool:

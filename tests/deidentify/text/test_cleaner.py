@@ -155,6 +155,14 @@ def test_name_is_found_however_its_letters_are_encoded(written: str, kind: TextK
     assert clean("Scanner ce\u0301re\u0301bral", kind) == "Scanner ce\u0301re\u0301bral"
 
 
+@pytest.mark.parametrize(
+    ("term", "rest"),
+    [("Johnson", ""), ("SMITH JOHN", ""), ("HEAD", "HEAD"), ("diop", "diop"), ("T-D3000", "T-D3000"), ("ROSE", "ROSE")],
+)
+def test_term_that_is_nothing_but_a_name_goes(term: str, rest: str) -> None:
+    assert cleaner(KnownValues()).clean(term, TextKind.TERM) == rest
+
+
 def test_ages_above_the_maximum_become_it() -> None:
     assert CLEAN("93 yo male, aged 91", TextKind.DESCRIPTION) == "89 yo male, aged 89"
     no_maximum = TextCleaner(HEADER, dates=DateTreatment(), maximum_age=None)

@@ -10,7 +10,7 @@ from dicomanon.deidentify.text.known_values import KnownValues
 from dicomanon.deidentify.text.names import NameJudge
 from dicomanon.deidentify.text.patterns import Patterns
 from dicomanon.deidentify.text.spans import Span, without_overlaps
-from dicomanon.deidentify.text.terms import identifies, is_listed_form
+from dicomanon.deidentify.text.terms import identifies, is_listed_form, is_name
 from dicomanon.deidentify.text.tidying import assemble, tidy, without_private_characters
 from dicomanon.deidentify.text.vocabulary import is_meaning
 from dicomanon.deidentify.text.written_dates import DateTreatment, WrittenDates
@@ -61,7 +61,7 @@ class TextCleaner:
             return text if cleaned == read else cleaned
         if kind is TextKind.TERM:
             if is_listed_form(text):
-                return "" if identifies(text, self._needles) else text
+                return "" if identifies(text, self._needles) or is_name(text) else text
             kind = TextKind.TECHNICAL
         if kind is TextKind.CODE and is_meaning(text) and not identifies(text, self._needles):
             return text

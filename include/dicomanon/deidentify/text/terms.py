@@ -4,7 +4,7 @@ import re
 
 from dicomanon.deidentify.text.folding import fold
 from dicomanon.deidentify.text.known_values import Needles, normalized
-from dicomanon.deidentify.text.vocabulary import MEDICAL, kind_of, radiology
+from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, kind_of, radiology
 
 # PS3.5 section 6.2, Code String; and codes of any scheme, which have no spaces and no separators of names.
 _LISTED = re.compile(r"[A-Z0-9][A-Z0-9 _/.+-]{0,63}|[A-Za-z0-9(][\w:/.+()-]{0,255}")
@@ -25,4 +25,12 @@ def identifies(text: str, needles: Needles) -> bool:
     return any(
         needles.is_name(word) and kind_of(word) != MEDICAL and word not in radiology()
         for word in _WORD.findall(fold(text))
+    )
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a term is nothing but somebody's name, which no list of the standard has."""
+    words = _WORD.findall(fold(text))
+    return bool(words) and all(
+        len(word) >= _SHORTEST_IDENTIFIER and kind_of(word) == NAME and word not in radiology() for word in words
     )
