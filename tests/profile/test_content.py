@@ -74,7 +74,9 @@ def expected(row: dict[str, str], options: set[str]) -> set[Action | None]:
     cells = {row[column] for column, option in columns.items() if option in options} - {""}
     value_type = row["value_type"]
     if "K" in cells:
-        return {Action.KEEP_TIME} if value_type == "TIME" else {Action.KEEP, Action.KEEP_DATE, Action.KEEP_UID}
+        return {Action.KEEP_TIME} if value_type == "TIME" else {
+            Action.KEEP, Action.SCRUB, Action.KEEP_DATE, Action.KEEP_UID,
+        }  # fmt: skip
     if "C" in cells:
         return {Action.KEEP_TIME} if value_type == "TIME" else {Action.CLEAN, Action.SHIFT_DATE}
     if row["basic_profile"] == "X":
@@ -175,7 +177,7 @@ class TestText:
 class TestDevicesAndPlaces:
     def test_device_identity_is_kept_on_demand_only(self) -> None:
         assert action(RESEARCH, "121016", "DCM", "TEXT") is None
-        assert action(RESEARCH | {DEVICE}, "121016", "DCM", "TEXT") is Action.KEEP
+        assert action(RESEARCH | {DEVICE}, "121016", "DCM", "TEXT") is Action.SCRUB
         assert action(RESEARCH | {DEVICE}, "121012", "DCM", "UIDREF") is Action.KEEP_UID
         assert action(RESEARCH, "121012", "DCM", "UIDREF") is Action.UID
 

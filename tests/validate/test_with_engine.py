@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from tests.deidentify.builders import Instance, Leaf, letting_faces_pass
+from tests.deidentify.builders import Instance, Leaf, Nest, letting_faces_pass
 
 from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, parse
 from dicomanon.errors import Held
@@ -17,7 +17,7 @@ from dicomanon.profile import Action, CompiledProfile
 from dicomanon.reasons import HoldReason
 from dicomanon.sample.corpus import SampleManifest
 from dicomanon.sample.leaks import LeakScanner
-from dicomanon.validate.examine import Expected, examine
+from dicomanon.validate.examine import Expected, Findings, examine
 from dicomanon.validate.known_values import collect_known_values
 from dicomanon.validate.search import KnownValueSearch
 
@@ -74,14 +74,46 @@ def test_sample_objects_pass_unless_something_planted_is_left(
 
 @pytest.mark.parametrize("name", ["research", "strict", "full-dates", "device-qa"])
 def test_animal_passes_with_the_empty_attributes_that_its_species_requires(name: str) -> None:
-    profile = letting_faces_pass(name)
     raw = Instance(extra=(Leaf(0x00102201, "LO", "Canine"), Leaf(0x00102297, "PN", "Kowalczyk^Ada"))).raw()
+    data, findings = _made_and_examined(raw, name)
+    assert not dcmread(BytesIO(data)).ResponsiblePerson
+    assert findings.counts == {}
+
+
+def test_devices_in_a_report_stay_and_pass_where_the_profile_keeps_them() -> None:
+    uid = "1.2.826.0.1.3680043.8.498.4711"
+    observer = tuple(
+        (
+            Leaf(0x0040A010, "CS", "CONTAINS"),
+            Leaf(0x0040A040, "CS", value_type),
+            Nest(0x0040A043, ((Leaf(0x00080100, "SH", concept), Leaf(0x00080102, "SH", "DCM")),)),
+            value,
+        )
+        for concept, value_type, value in (
+            ("121012", "UIDREF", Leaf(0x0040A124, "UI", uid)),
+            ("121013", "TEXT", Leaf(0x0040A160, "UT", "Kowalczyk MR1")),
+            ("121016", "TEXT", Leaf(0x0040A160, "UT", "SN-99817")),
+        )
+    )
+    extra = (
+        Leaf(0x00081070, "PN", "Kowalczyk^Ada"),
+        Leaf(0x00181000, "LO", "SN-99817"),
+        Leaf(0x0040A040, "CS", "CONTAINER"),
+        Nest(0x0040A730, observer),
+    )
+    data, findings = _made_and_examined(Instance(extra=extra).raw(), "device-qa")
+    items = dcmread(BytesIO(data)).ContentSequence
+    assert [items[0].UID, items[1].TextValue, items[2].TextValue] == [uid, "MR1", "SN-99817"]
+    assert findings.counts == {}
+    assert b"SN-99817" not in _made_and_examined(Instance(extra=extra).raw(), "research")[0]
+
+
+def _made_and_examined(raw: bytes, name: str) -> tuple[bytes, Findings]:
+    profile = letting_faces_pass(name)
     source = parse(raw)
     outcome = deidentify(source, profile, CONTEXT)
     assert isinstance(outcome, Deidentified)
-    data = encode(outcome)
-    person = dcmread(BytesIO(data)).ResponsiblePerson
-    assert not person
+    data = bytes(encode(outcome))
     expected = Expected(
         pseudonym=CONTEXT.pseudonym,
         study_uid=outcome.study_uid,
@@ -93,7 +125,7 @@ def test_animal_passes_with_the_empty_attributes_that_its_species_requires(name:
         date_shift_days=CONTEXT.date_shift_days,
     )
     search = KnownValueSearch(collect_known_values(raw))
-    assert examine(data, expected, search, allowed_attributes(profile.profile)).counts == {}
+    return data, examine(data, expected, search, allowed_attributes(profile.profile))
 
 
 def _kept(profile: CompiledProfile, data: bytes) -> Iterator[str]:

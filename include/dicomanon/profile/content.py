@@ -6,6 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from dicomanon.profile.actions import Action, AttributeRule, LevelRules, TextKind
+from dicomanon.profile.options import DEVICE_IDENTITY, INSTITUTION_IDENTITY
 from dicomanon.standard.content_items import ContentItemRow, content_item_rows, current_concept
 from dicomanon.standard.content_items import technical_text_concepts as technical_concepts
 from dicomanon.standard.tables import parse_tag
@@ -205,7 +206,9 @@ class ContentRules:
             return ContentDecision(None, origin)
         return self._with_value(value_type or "TEXT", Action.DUMMY, origin)
 
-    def _by_option(self, row: ContentItemRow, value_type: str, cell: str, option: str) -> ContentDecision:
+    def _by_option(  # noqa: PLR0911 - one line per case reads best
+        self, row: ContentItemRow, value_type: str, cell: str, option: str
+    ) -> ContentDecision:
         origin = f"{row.table} {row.basic}, option {option} {cell}"
         value_type = value_type or row.value_type
         if value_type == "UIDREF":
@@ -214,8 +217,12 @@ class ContentRules:
             moved = Action.KEEP_DATE if cell == "K" else Action.SHIFT_DATE
             return self._with_value(value_type, Action.KEEP_TIME if value_type == "TIME" else moved, origin)
         if value_type == "TEXT":
-            action = Action.KEEP if cell == "K" else Action.CLEAN
-            return self._with_value(value_type, action, origin, TextKind.DESCRIPTION)
+            if cell == "C":
+                return self._with_value(value_type, Action.CLEAN, origin, TextKind.DESCRIPTION)
+            # As in Table E.1-1: what is kept names nobody, but the institution would be taken for a known value.
+            kind = TextKind.TERM if option == DEVICE_IDENTITY else TextKind.TECHNICAL
+            action = Action.KEEP if option == INSTITUTION_IDENTITY else Action.SCRUB
+            return self._with_value(value_type, action, origin, kind)
         if value_type == "NUM" and option == PATIENT_CHARACTERISTICS and self._caps_ages and row.is_age:
             return ContentDecision(self._base, origin, MappingProxyType(_capped(origin)))
         if value_type in {"PNAME", *_TEMPORAL}:

@@ -1,6 +1,7 @@
 """Which attributes may be in a de-identified object: the validator's own reading of PS3.15 Table E.1-1."""
 
 from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from functools import cache
 from typing import Final
 
@@ -156,6 +157,7 @@ class AllowedHere:
     def __init__(self, allowed: AllowedAttributes, sop_class_uid: str, overrides: list[Allowance]) -> None:
         self._allowed = allowed
         self._sop_class_uid = sop_class_uid
+        self._kept_here: frozenset[Element] = frozenset()
         self._by_tag: dict[int, list[Allowance]] = {}
         self._by_group: dict[int, list[Allowance]] = {}
         for override in overrides:
@@ -172,8 +174,16 @@ class AllowedHere:
             return "attribute-not-allowed" if override.effect is Effect.REMOVED else None
         return self._allowed.verdict_by_table(element.tag, self._sop_class_uid, nested=bool(element.path))
 
+    def keeping(self, elements: frozenset[Element]) -> "AllowedHere":
+        """Return the same for an object in which these values of content items are kept."""
+        here = copy(self)
+        here._kept_here = elements
+        return here
+
     def keeps(self, element: Element) -> bool:
         """Whether an original value there is no finding."""
+        if element in self._kept_here:
+            return True
         override = self._override(element)
         if override is not None:
             return override.effect is Effect.KEPT

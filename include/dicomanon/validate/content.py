@@ -17,13 +17,15 @@ _CONTENT: Final = parse_tag("0040,A730")
 _SPECIMEN_ITEMS: Final = parse_tag("0040,0612")
 _VALUE_TYPE: Final = parse_tag("0040,A040")
 _CONCEPT_NAME: Final = parse_tag("0040,A043")
+_UID: Final = parse_tag("0040,A124")
 _CODE_VALUES: Final = frozenset(parse_tag(tag) for tag in ("0008,0100", "0008,0119", "0008,0120"))
 _CODING_SCHEME: Final = parse_tag("0008,0102")
 _MEASURED_VALUES: Final = parse_tag("0040,A300")
 _NUMERIC_VALUE: Final = parse_tag("0040,A30A")
 _UNITS: Final = parse_tag("0040,08EA")
+_TEXT: Final = parse_tag("0040,A160")
 _WRITTEN_VALUES: Final = {
-    parse_tag("0040,A160"): "TEXT",
+    _TEXT: "TEXT",
     parse_tag("0040,A123"): "PNAME",
     parse_tag("0040,A121"): "DATE",
     parse_tag("0040,A122"): "TIME",
@@ -70,6 +72,26 @@ def check_content(
             findings.add("age-over-maximum", element.place)
 
 
+def kept_values(body: bytes, elements: list[Element], allowed: AllowedAttributes) -> frozenset[Element]:
+    """Return the UIDs and texts whose content items an option keeps (K): no secret there."""
+    if CLEAN_CONTENT not in allowed.options or not any(element.tag in _content_sequences() for element in elements):
+        return frozenset()
+    kept: set[Element] = set()
+    items = _tree(body, elements)
+    for element in elements:
+        item = items.get(element.item)
+        if element.tag not in {_UID, _TEXT} or item is None or item.element is None:
+            continue
+        rows = [
+            row
+            for row in content_item_rows().get(current_concept(*item.concept), ())
+            if row.value_type == item.value_type and item.element.tag in _content_sequences()
+        ]
+        if any(row.options.get(option) == "K" for row in rows for option in allowed.options):
+            kept.add(element)
+    return frozenset(kept)
+
+
 def _stays(item: _Item, options: frozenset[str]) -> bool:
     """Whether the value of an item may be other than a dummy: no row of the table is about it, or an option is."""
     value_type = item.value_type or "TEXT"
@@ -103,13 +125,13 @@ def _tree(body: bytes, elements: list[Element]) -> dict[int, _Item]:
             if element.length or element.vr == "SQ":
                 item.values.append(element)
         elif element.tag == _VALUE_TYPE:
-            item.value_type = _text(body, element)
+            item.value_type = _string(body, element)
         elif item.element is not None and item.element.tag == _CONCEPT_NAME:
             named = items.get(item.parent)
             if named is not None and element.tag in _CODE_VALUES:
-                named.concept = (_text(body, element), named.concept[1])
+                named.concept = (_string(body, element), named.concept[1])
             elif named is not None and element.tag == _CODING_SCHEME:
-                named.concept = (named.concept[0], _text(body, element))
+                named.concept = (named.concept[0], _string(body, element))
     return items
 
 
@@ -127,17 +149,17 @@ def _ages_over(body: bytes, elements: list[Element], maximum: int) -> Iterator[E
             if item is not None and current_concept(*item.concept) == _SUBJECT_AGE:
                 numbers.append((element.item, element))
         elif element.tag in _CODE_VALUES and measured.element.tag == _UNITS:
-            units[measured.parent] = _text(body, element)
+            units[measured.parent] = _string(body, element)
     for number, element in numbers:
         try:
-            age = float(_text(body, element)) / _UNITS_PER_YEAR.get(units.get(number, "a"), 1.0)
+            age = float(_string(body, element)) / _UNITS_PER_YEAR.get(units.get(number, "a"), 1.0)
         except ValueError:
             continue
         if age >= maximum + 1:
             yield element
 
 
-def _text(body: bytes, element: Element) -> str:
+def _string(body: bytes, element: Element) -> str:
     return body[element.start : element.start + min(element.length, 256)].decode("latin-1").strip(" \0")
 
 

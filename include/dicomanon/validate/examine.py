@@ -9,7 +9,7 @@ from dicomanon.standard.dictionary import is_registered_uid
 from dicomanon.standard.tables import parse_tag, read_table
 from dicomanon.validate.allowed import CLEAN_DESCRIPTORS, AllowedAttributes, AllowedHere
 from dicomanon.validate.conformance import check_conformance
-from dicomanon.validate.content import check_content
+from dicomanon.validate.content import check_content, kept_values
 from dicomanon.validate.documents import Unsearchable, document_text
 from dicomanon.validate.elements import Element, Part10, read_part10, vr_of
 from dicomanon.validate.findings import Expected, Findings, FindingsBuilder
@@ -57,6 +57,7 @@ def examine(data: bytes, expected: Expected, search: KnownValueSearch, allowed: 
     findings = FindingsBuilder()
     check_conformance(data, parsed, expected, allowed, findings)
     here = allowed.here(expected.sop_class_uid, _modality(parsed))
+    here = here.keeping(kept_values(parsed.body, parsed.elements, allowed))
     resolve_private(parsed, here, trusts_blocks=allowed.trusts_blocks, findings=findings)
     _check_attributes(parsed, expected, here, findings)
     _check_uids(data, parsed, here, findings)

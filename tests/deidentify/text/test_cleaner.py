@@ -163,6 +163,12 @@ def test_term_that_is_nothing_but_a_name_goes(term: str, rest: str) -> None:
     assert cleaner(KnownValues()).clean(term, TextKind.TERM) == rest
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_town_of_the_header_goes_though_its_two_words_have_a_meaning(kind: TextKind) -> None:
+    clean = cleaner(KnownValues(places=frozenset({"Thoraxklinik Wolkenstein"}))).clean
+    assert clean("CT Thorax, Wolkenstein", kind) == "CT Thorax"
+
+
 def test_ages_above_the_maximum_become_it() -> None:
     assert CLEAN("93 yo male, aged 91", TextKind.DESCRIPTION) == "89 yo male, aged 89"
     no_maximum = TextCleaner(HEADER, dates=DateTreatment(), maximum_age=None)

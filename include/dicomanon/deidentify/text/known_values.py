@@ -17,7 +17,7 @@ from dicomanon.deidentify.reader import Element
 from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import BRAHMIC, MARKS, fold, legible, loosely
-from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, UNKNOWN, kind_of
+from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, UNKNOWN, ends_like_place, is_listed, kind_of
 from dicomanon.values import MASK
 
 _PIECES = re.compile(rf"(?:[^\W\d_]|[{MARKS}])+")
@@ -165,9 +165,9 @@ class Needles:
             if len(word) < _SHORTEST_IDENTIFIER - 1 or word in words_of("generic-place"):
                 continue
             kind = kind_of(word)
-            if kind == MEDICAL:
+            if kind == MEDICAL and not (ends_like_place(word) and not is_listed(word)):
                 continue
-            self.places[word] = kind in {NAME, UNKNOWN}
+            self.places[word] = kind in {NAME, UNKNOWN, MEDICAL}
         for number in re.findall(r"\w*\d\w*", value):
             if len(number) >= _SHORTEST_NUMBER:
                 self.identifiers.add(normalized(number))

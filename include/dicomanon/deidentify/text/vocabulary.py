@@ -84,7 +84,7 @@ def _affixes(kind: str) -> tuple[str, ...]:
     """Return beginnings or endings of words, folded.
 
     Kinds: ``prefix`` and ``suffix`` of medical words, ``inflected-suffix`` before the endings of adjectives, ``link``
-    between the parts of German and Dutch words, ``surname-suffix``, which ends no medical compound.
+    between the parts of German and Dutch words, ``surname-suffix``, which ends no medical compound, ``place-suffix``.
     """
     text = files("dicomanon.deidentify.text").joinpath("data", "affixes.csv").read_text(encoding="utf-8")
     return tuple(fold(row["affix"]) for row in csv.DictReader(text.splitlines()) if row["kind"] == kind)
@@ -140,6 +140,11 @@ def _entry(folded: str) -> str:
 def is_listed(folded: str) -> bool:
     """Tell whether a folded word is in the vocabulary as it is, be it as a name."""
     return bool(_entry(folded))
+
+
+def ends_like_place(folded: str) -> bool:
+    """Tell whether a word ends as towns do: a compound such as Wolkenstein is one where a place is told."""
+    return folded.endswith(_affixes("place-suffix"))
 
 
 def _is_word(folded: str) -> bool:
