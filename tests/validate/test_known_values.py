@@ -75,6 +75,33 @@ def test_fillers_and_our_own_dummies_are_left_out(original: Dataset, filler: str
     assert not values & {filler.lower(), "19000101"}
 
 
+@pytest.mark.parametrize("label", ["Radiology", "MRI", "CT1", "XR 2", "Emergency Department", "Nuclear Medicine"])
+@pytest.mark.parametrize("keyword", ["InstitutionalDepartmentName", "StationName", "StationAETitle"])
+def test_labels_that_every_hospital_has_are_left_out(original: Dataset, keyword: str, label: str) -> None:
+    setattr(original, keyword, label)
+    assert label not in collect_known_values(original)
+
+
+def test_device_that_is_called_after_its_model_is_left_out(original: Dataset) -> None:
+    original.StationName = "SKYRA_2"
+    assert "SKYRA_2" in collect_known_values(original)
+    original.ManufacturerModelName = "MAGNETOM Skyra"
+    assert "SKYRA_2" not in collect_known_values(original)
+    assert "SKYRA_2" not in collect_known_values(encoded(original, next(iter(SYNTAXES))))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "label"),
+    [
+        ("StationName", "CTNINIAN1"), ("StationAETitle", "CT_4711"), ("InstitutionName", "Imaging Center"),
+        ("InstitutionalDepartmentName", "Ninian Radiology"), ("DeviceSerialNumber", "12-345-678"), ("PatientID", "CT1"),
+    ],
+)  # fmt: skip
+def test_labels_that_say_which_are_gathered(original: Dataset, keyword: str, label: str) -> None:
+    setattr(original, keyword, label)
+    assert label in collect_known_values(original)
+
+
 def test_data_set_is_not_changed(original: Dataset) -> None:
     dataset = dcmread(io.BytesIO(encoded(original)))
     before = {tag: type(dataset.get_item(tag)) for tag in dataset.keys()}  # noqa: SIM118 - items stay raw

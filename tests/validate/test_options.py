@@ -86,7 +86,10 @@ def test_word_of_medicine_is_a_finding_where_the_profile_puts_no_text(check_rese
     assert check_research(research, "Parkinson").counts["known-text"] == 1
 
 
-@pytest.mark.parametrize("text", ["Abdomen^Routine", "Head^HeadSeq", "Spine^LSpine"])
+@pytest.mark.parametrize(
+    "text",
+    ["Abdomen^Routine", "Head^HeadSeq", "Spine^LSpine", "CHEST^ROUTINE", "LSPINE^W_WO", "CarAngio^CaSc", "KNIE^LINKS"],
+)
 def test_protocol_with_a_caret_is_no_name(check_research: Check, research: Dataset, text: str) -> None:
     research.ProtocolName = text
     assert check_research(research).counts == {}

@@ -19,6 +19,8 @@ from dicomanon.validate.tables import read_words
 from dicomanon.validate.vocabulary import anatomical_words, standard_pairs, technical_words
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019]s(?![^\W_]))?|[^\s\w]|_")
+_SHORTEST: Final = 2
+"""Letters of a word that says nothing by itself: W, WO, MP."""
 _NEAR: Final = 2
 """Words between a name and another known value that still make it a part of a name."""
 _SUFFIXES: Final = ("s", "an", "ian", "ism", "oid", "ic", "ien", "iana", "iano")
@@ -80,8 +82,8 @@ def are_protocol_words(pair: str) -> bool:
     pair
         The words as written: capitals part words that are written as one.
     """
-    words = [piece.lower() for piece in re.findall(r"[^\W\d_][^\W\d_A-Z]*|[A-Z]+(?![a-z])", pair)]
-    if not all(len(word) == 1 or word in _protocol() or word in technical_words() for word in words):
+    words = [piece.lower() for piece in re.findall(r"[A-Z]+(?![a-z])|[^\W\d_][^\W\d_A-Z]*", pair)]
+    if not all(len(word) <= _SHORTEST or word in _protocol() or word in technical_words() for word in words):
         return False
     return any(word in _protocol() or word in anatomical_words() for word in words)
 

@@ -2,12 +2,12 @@
 
 What is gathered: every person name at any depth, and the values of all attributes that Table E.1-1 removes, empties,
 replaces or remaps, except free-text descriptions (their words are not identifiers; patterns and names are sought in
-them all the same, and the dates in them are gathered), patient characteristics (age, sex, ethnic group: shared by
-millions), times of day and numbers.
+them all the same, and the dates in them are gathered), labels of devices and departments that every hospital has
+(Radiology, CT1), patient characteristics (age, sex, ethnic group: shared by millions), times of day and numbers.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Final
@@ -21,16 +21,24 @@ from dicomanon.standard.confidentiality import (
     descriptions_beyond_table,
 )
 from dicomanon.standard.dictionary import dictionary_vrs, is_registered_uid, uid_roles
-from dicomanon.standard.tables import read_table
+from dicomanon.standard.tables import parse_tag, read_table
 from dicomanon.validate.elements import Element, Malformed, read_part10, vr_of, walk
 from dicomanon.validate.text import CHARACTER_SET, decode_text, encodings_of
 from dicomanon.validate.variants import MIN_TOKEN
+from dicomanon.validate.vocabulary import technical_words
 from dicomanon.validate.written_dates import written_dates
 
 _DEFAULT_ENCODINGS: Final = ["iso8859"]
 _MAX_VALUE: Final = 256
 """A longer text is not an identifier, and no one would repeat it whole."""
 _DATE_LENGTH: Final = 8
+_WORD: Final = re.compile(r"[^\W_]+")
+_MODELS: Final = frozenset({parse_tag("0008,0070"), parse_tag("0008,1090")})
+_DEPARTMENTS: Final = frozenset({
+    parse_tag("0008,1040"), parse_tag("0032,1020"), parse_tag("0032,1033"), parse_tag("0038,0300"),
+    parse_tag("0040,0011"), parse_tag("0040,0243"), parse_tag("0040,1005"),
+})  # fmt: skip
+"""Departments, services, and where a patient or a procedure is."""
 _NAME_COMPONENTS: Final = 3
 """Family, given and middle name; prefix and suffix (Dr, MD, Jr) are not identifying (PS3.5 section 6.2.1)."""
 _DESCRIPTIVE_OPTIONS: Final = frozenset({"clean-descriptors", "retain-patient-characteristics"})
@@ -75,6 +83,35 @@ def described_attributes() -> frozenset[int]:
 
 
 @cache
+def labels_of_places() -> frozenset[int]:
+    """Return the attributes of devices and departments, whose values are often words that every hospital has."""
+    devices = {
+        tag
+        for tag, row in confidentiality_by_tag().items()
+        if "retain-device-identity" in row.options and row.vr != "UI"
+    }
+    return frozenset(devices | _DEPARTMENTS)
+
+
+def is_shared(label: str, models: Collection[str]) -> bool:
+    """Tell whether a label is hardly more than words of the standard or of the device's model: CT1, SKYRA.
+
+    Parameters
+    ----------
+    label
+        Of a device or department.
+    models
+        Words of makers and models, in lower case.
+    """
+    own = [word for word in _words(label) if word not in models and word not in technical_words()]
+    return sum(map(len, own)) <= MIN_TOKEN
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+@cache
 def placeholders() -> frozenset[str]:
     """Return values, in lower case, that are never taken for known: fillers, and the dummies that we write."""
     return _COMMON | {row["value"].lower() for row in read_table("dummy_values")} | {"00010101", "99991231"}
@@ -105,6 +142,7 @@ def collect_known_values(source: bytes | bytearray | memoryview | Dataset) -> fr
     else:
         parsed = read_part10(bytes(source))
         collector.walked(parsed.body, parsed.elements, _DEFAULT_ENCODINGS)
+    collector.finish()
     return frozenset(value for value in values if _worth_searching(value))
 
 
@@ -120,8 +158,14 @@ def _worth_searching(value: str) -> bool:
 class _Collector:
     def __init__(self, values: set[str]) -> None:
         self._values = values
+        self._labels: set[str] = set()
+        self._models: set[str] = set()
         self._attributes = identifying_attributes()
-        self._described = described_attributes()
+        self._described = described_attributes() | _MODELS
+
+    def finish(self) -> None:
+        """Gather the labels of devices and departments, now that all models are known."""
+        self._values.update(label for label in self._labels if not is_shared(label, self._models))
 
     def data_set(self, dataset: Dataset, encodings: list[str]) -> Iterator[tuple[Dataset, list[str]]]:
         """Gather from one data set and yield its items, to be gathered from next."""
@@ -138,9 +182,9 @@ class _Collector:
                     continue
                 vr = self._attributes.get(tag) or ("PN" if element.VR == "PN" else "")
                 if vr and value is not None:
-                    self.add(vr, _texts(value))
+                    self.add(vr, _texts(value), tag)
                 elif tag in self._described and value is not None:
-                    self.add_dates(_texts(value))
+                    self.add_described(tag, _texts(value))
                 continue
             raw_vr = element.VR or vr_of(tag)
             if raw_vr == "SQ" and value:
@@ -150,9 +194,9 @@ class _Collector:
             if not isinstance(value, bytes) or not value:
                 continue
             if vr:
-                self.add(vr, _decode(value, vr, encodings))
+                self.add(vr, _decode(value, vr, encodings), tag)
             elif tag in self._described:
-                self.add_dates([decode_text(value, encodings)])
+                self.add_described(tag, [decode_text(value, encodings)])
 
     def raw_sequence(self, tag: int, sequence: RawDataElement, encodings: list[str]) -> None:
         """Gather from a sequence that pydicom has left as bytes, without decoding it into data sets."""
@@ -176,18 +220,22 @@ class _Collector:
             gathered = self._attributes.get(tag) or ("PN" if vr == "PN" else "")
             if gathered and length and vr != "SQ":
                 value = data[start : start + length]
-                self.add(gathered, _decode(value, gathered, own.get(item) or own[0]))
+                self.add(gathered, _decode(value, gathered, own.get(item) or own[0]), tag)
             elif length and tag in self._described and vr != "SQ":
-                self.add_dates([decode_text(data[start : start + length], own.get(item) or own[0])])
+                self.add_described(tag, [decode_text(data[start : start + length], own.get(item) or own[0])])
 
-    def add_dates(self, texts: Iterable[str]) -> None:
+    def add_described(self, tag: int, texts: Iterable[str]) -> None:
         """Gather the dates in free text; one of two readings, or of a year in two digits, is none to search for."""
         for text in texts:
+            if tag in _MODELS:
+                # Devices are called after what they are: SKYRA.
+                self._models.update(_words(text[:_MAX_VALUE]))
+                continue
             for written in written_dates(text.lower()):
                 if len(written.readings) == 1:
                     self._values.update(written.readings)
 
-    def add(self, vr: str, texts: Iterable[str]) -> None:
+    def add(self, vr: str, texts: Iterable[str], tag: int) -> None:
         for text in texts:
             value = text.strip(" \0")
             if not value or len(value) > _MAX_VALUE:
@@ -201,6 +249,8 @@ class _Collector:
             elif vr == "UI":
                 if not is_registered_uid(value):
                     self._values.add(value)
+            elif tag in labels_of_places():
+                self._labels.add(value)
             else:
                 self._values.add(value)
                 self._values.update(line.strip() for line in value.splitlines())
