@@ -45,6 +45,7 @@ class _Form:
     pattern: re.Pattern[str]
     read: Callable[[re.Match[str]], list[date]]
     write: Callable[[re.Match[str], date, date], str] | None
+    like_version: bool = False
 
 
 class WrittenDates:
@@ -76,7 +77,7 @@ class WrittenDates:
                 readings = form.read(match)
                 if not readings and form.write is not None and not _is_of_another_calendar(match):
                     continue
-                if technical and form is _forms()[_DOTTED_SHORT] and not self._is_known(readings):
+                if technical and form.like_version and not self._is_known(readings):
                     continue
                 taken[start:end] = [True] * (end - start)
                 spans.append(self._treated(match, form, readings))
@@ -233,9 +234,6 @@ def _partial(match: re.Match[str]) -> list[date]:
     return []
 
 
-_DOTTED_SHORT = 4
-
-
 @cache
 def _forms() -> tuple[_Form, ...]:
     names = sorted({name for row in _rows() for name in row}, key=len, reverse=True)
@@ -255,8 +253,10 @@ def _forms() -> tuple[_Form, ...]:
         pattern: str,
         read: Callable[[re.Match[str]], list[date]],
         write: Callable[[re.Match[str], date, date], str] | None,
+        *,
+        like_version: bool = False,
     ) -> _Form:
-        return _Form(re.compile(pattern, ignore), read, write)
+        return _Form(re.compile(pattern, ignore), read, write, like_version)
 
     def ymd(match: re.Match[str]) -> list[date]:
         return _day(match["y"], match["m"], match["d"])
@@ -278,6 +278,7 @@ def _forms() -> tuple[_Form, ...]:
             r"(?<![\d./-])(?P<a>\d{1,2})(?P<s>\.)(?P<b>\d{1,2})\.(?P<y>\d{2})(?![\d]|[./-]\d)",
             _slashed,
             _slashed_written,
+            like_version=True,
         ),
         form(
             r"(?<![\d./-])(?P<a>\d{1,2})(?P<s>[/-])(?P<b>\d{1,2})(?P=s)(?P<y>\d{2})(?![\d]|[./-]\d|\s?(?:[mkµu]?s|[cm]m|ml|mg)\b)",
@@ -322,7 +323,7 @@ def _forms() -> tuple[_Form, ...]:
             _partial,
             None,
         ),
-        form(r"(?<!\w)[SHR]\d{1,2}[./]\d{1,2}[./]\d{1,2}(?!\w)", _partial, None),
+        form(r"(?<!\w)[SHR]\d{1,2}[./]\d{1,2}[./]\d{1,2}(?!\w)", _partial, None, like_version=True),
         form(rf"(?<=\bon )\d{{1,2}}[/-]\d{{1,2}}(?![\w/-]){time}", _partial, None),
     )
 
