@@ -32,6 +32,7 @@ def test_clean_object_with_descriptions_and_characteristics_has_no_finding(
     [
         ("Known Parkinson disease, Foley catheter in situ", ("Parkinson", "Foley")),
         ("Parkinson's disease", ("Parkinson",)),
+        ("CT HEAD W CONTRAST", ("Head", "Hand")),
         ("Gray-white differentiation preserved", ("Gray", "White")),
         ("Baker cyst left knee", ("Baker",)),
         ("Swan-Ganz tip", ("Ganz", "Swan")),
@@ -59,6 +60,7 @@ def test_word_of_medicine_that_is_a_known_name_is_a_note(
         ("Parkinson disease of Dorothea Parkinson", ("Parkinson", "Dorothea")),
         ("Dr Baker cyst clinic", ("Baker",)),
         ("seen by Foley", ("Foley",)),
+        ("seen by W Head", ("Head",)),
         ("Foley", ("Foley",)),
         ("Brown LUMBAR SPINE", ("Brown",)),
         ("Okonkwo disease", ("Okonkwo",)),

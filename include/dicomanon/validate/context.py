@@ -21,6 +21,8 @@ from dicomanon.validate.vocabulary import anatomical_words, standard_pairs, tech
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019]s(?![^\W_]))?|[^\s\w]|_")
 _SHORTEST: Final = 2
 """Letters of a word that says nothing by itself: W, WO, MP."""
+_WITH: Final = "w"
+"""As labels write it: W CONTRAST."""
 _NEAR: Final = 2
 """Words between a name and another known value that still make it a part of a name."""
 _SUFFIXES: Final = ("s", "an", "ian", "ism", "oid", "ic", "ien", "iana", "iano")
@@ -139,6 +141,8 @@ def _is_introduced(word: str, tokens: Sequence[_Token], index: int) -> bool:
 def _is_initial(tokens: Sequence[_Token], index: int) -> bool:
     """Whether a token is a single letter that no hyphen joins: an initial, as of a given name."""
     if not 0 <= index < len(tokens) or len(tokens[index].text) != 1 or not tokens[index].text.isalpha():
+        return False
+    if tokens[index].text == _WITH and index + 1 < len(tokens) and tokens[index + 1].word in technical_words():
         return False
     return "-" not in {one.text for one in tokens[max(index - 1, 0) : index + 2]}
 
