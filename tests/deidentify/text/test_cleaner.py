@@ -169,6 +169,14 @@ def test_town_of_the_header_goes_though_its_two_words_have_a_meaning(kind: TextK
     assert clean("CT Thorax, Wolkenstein", kind) == "CT Thorax"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "text", ["\u0301", "\u0301's \u0301", "chest \u0301\u0301", "\u200b", "\u0e31\u0e31", "'\u0301'"]
+)
+def test_marks_without_a_letter_are_no_trouble(text: str, kind: TextKind) -> None:
+    assert set(CLEAN(text, kind)) <= set(text)
+
+
 def test_ages_above_the_maximum_become_it() -> None:
     assert CLEAN("93 yo male, aged 91", TextKind.DESCRIPTION) == "89 yo male, aged 89"
     no_maximum = TextCleaner(HEADER, dates=DateTreatment(), maximum_age=None)

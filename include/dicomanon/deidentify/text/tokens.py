@@ -132,7 +132,7 @@ def meaning(word: str) -> tuple[str, str]:  # noqa: PLR0911 - one rule after the
         kind = kind_of(folded)
         return folded, kind if kind in {NAME, MEDICAL} else UNKNOWN
     folded = fold(word)
-    if len(folded) == 1:
+    if len(folded) <= 1:
         return folded, LETTER
     kind = kind_of(folded)
     if kind != UNKNOWN:
