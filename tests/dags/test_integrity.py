@@ -14,11 +14,10 @@ HEAVY = ("great_expectations", "pandas", "numpy", "pydicom", "psycopg", "dicomwe
 
 # In a process of its own, where nothing but Airflow has been imported before the file is.
 PROBE = """
-import importlib.util, json, sys, time
+import importlib.util, json, sys
 import airflow.sdk
 from airflow.sdk import DAG
 before = set(sys.modules)
-begun = time.process_time()
 spec = importlib.util.spec_from_file_location("probed", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 dags = []
@@ -28,9 +27,7 @@ def note(self, *rest):
     return original(self, *rest)
 DAG.__exit__ = note
 spec.loader.exec_module(module)
-seconds = time.process_time() - begun
 print(json.dumps({
-    "seconds": seconds,
     "modules": sorted({name.split(".")[0] for name in set(sys.modules) - before}),
     "dags": [{
         "dag_id": dag.dag_id, "doc_md": dag.doc_md, "catchup": dag.catchup, "tags": sorted(dag.tags),
@@ -64,8 +61,7 @@ def test_the_file_holds_one_dag_of_its_own_name(probed: dict[str, Any]) -> None:
     assert [dag["dag_id"] for dag in probed["dags"]] == [probed["file"].stem]
 
 
-def test_parsing_takes_less_than_a_second_and_imports_nothing_heavy(probed: dict[str, Any]) -> None:
-    assert probed["seconds"] < 1
+def test_parsing_imports_nothing_heavy(probed: dict[str, Any]) -> None:
     assert not set(HEAVY) & set(probed["modules"])
 
 

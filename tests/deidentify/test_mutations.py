@@ -20,6 +20,7 @@ from tests.deidentify import mutations
 from tests.deidentify.builders import CONTEXT, DEFLATED, Instance, part10, write
 from tests.deidentify.mutations import File, Mutation
 from tests.objects import all_objects, find_planted
+from tests.patience import HUNG
 
 from dicomanon.deidentify import Deidentified, HeldInstance, deidentify, encode, parse
 from dicomanon.errors import Held
@@ -32,7 +33,6 @@ TOKEN = b"QUORVANDALE^ZEPHYRINTH"
 """Put into places of its own by mutations; a planted name, as older systems write it."""
 LARGEST = 60_000
 """Bytes of an object that is damaged; larger ones hold only more pixels."""
-LONGEST = 5.0
 """Seconds that one of these objects may take, on a busy machine."""
 
 PROFILES = {name: compile_profile(load_profile(name)) for name in shipped_profiles()}
@@ -89,7 +89,7 @@ def _judge(mutation: Mutation, name: str, profile: str, seed: str, verdicts: Cou
     except Exception as error:
         return f"{type(error).__name__}"
     seconds = time.perf_counter() - started
-    if seconds > LONGEST:
+    if seconds > HUNG:
         return f"took {seconds:.1f} s"
     if isinstance(outcome, Deidentified):
         verdicts["deidentified"] += 1
@@ -194,7 +194,7 @@ def test_deflate_bomb_is_held_in_bounded_memory(unit: bytes, tmp_path: Path) -> 
     state, memory, seconds = _in_child(raw, tmp_path)
     assert state == HoldReason.UNREADABLE
     assert memory < 600 << 20
-    assert seconds < 30
+    assert seconds < HUNG
 
 
 @pytest.mark.parametrize("vr", ["OB", "OW", "UN", "SQ", "UT"])
@@ -204,7 +204,7 @@ def test_length_of_four_gigabytes_is_not_believed(vr: str, length: int) -> None:
     started = time.perf_counter()
     with pytest.raises(Held):
         parse(part10(body))
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < HUNG
 
 
 def test_deep_nesting_costs_neither_recursion_nor_time(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_deep_nesting_costs_neither_recursion_nor_time(tmp_path: Path) -> None:
     state, memory, seconds = _in_child(part10(body), tmp_path)
     assert state == HoldReason.UNREADABLE
     assert memory < 200 << 20
-    assert seconds < 10
+    assert seconds < HUNG
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
@@ -226,7 +226,7 @@ def test_millions_of_tiny_elements_stay_linear(syntax: str, tmp_path: Path) -> N
     body += mutations.element(0x52009230, "SQ", items, explicit=explicit)
     _, memory, seconds = _in_child(part10(body, syntax), tmp_path)
     assert memory < 100 * len(body)
-    assert seconds < 20
+    assert seconds < HUNG
 
 
 @pytest.mark.parametrize("depth", [10, 200])
@@ -240,4 +240,4 @@ def test_bulk_in_nested_sequences_costs_no_memory_per_level(depth: int, tmp_path
     state, memory, seconds = _in_child(part10(body), tmp_path)
     assert state
     assert memory < 60 << 20
-    assert seconds < 10
+    assert seconds < HUNG

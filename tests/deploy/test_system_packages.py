@@ -81,7 +81,7 @@ def test_says_nothing_and_is_quick_when_all_is_there(which: str) -> None:
     done = run(which)
     seconds = time.monotonic() - started
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert seconds < 0.2 or seconds < 3 * _seconds_of_one_query()
+    assert seconds < 1 or seconds < 10 * _seconds_of_one_query()
 
 
 def _seconds_of_one_query() -> float:

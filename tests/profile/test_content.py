@@ -4,6 +4,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
+from tests.patience import HUNG
 
 import dicomanon.standard
 from dicomanon.profile.actions import Action, AttributeRule, LevelRules, TextKind
@@ -274,7 +275,7 @@ def test_items_of_a_large_report_are_decided_in_no_time() -> None:
         rules = level.item((f"{number % 300}", "99LOCAL"), "TEXT")
         assert rules is not None
         assert rules[TEXT_VALUE].action is Action.CLEAN
-    assert perf_counter() - start < 2  # on one busy core; measured 0.05 s
+    assert perf_counter() - start < HUNG
 
 
 def test_codes_without_end_are_not_remembered() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
+from tests.patience import HUNG
 from tests.validate.support import (
     KNOWN,
     OPTIONS,
@@ -77,7 +78,7 @@ def test_pattern_that_fills_an_image_takes_no_time(check: Check, dataset: Datase
     dataset.PixelData = b"abcabc" * 21845 + b"ab"
     started = time.process_time()
     assert check(dataset, known=KnownValueSearch({"abcabcabc", "bcabcabca"})).counts
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < HUNG
 
 
 # -- planted known values ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from tests.patience import HUNG
 
 from dicomanon.validate.written_dates import written_dates
 
@@ -39,4 +40,4 @@ def test_number_is_no_date(text: str) -> None:
 def test_long_text_takes_no_time() -> None:
     started = time.process_time()
     assert readings("2019 12 3.5 mm 1/2 " * 20_000) is not None
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < HUNG

@@ -1,9 +1,9 @@
-import gc
 import time
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.patience import HUNG
 
 from dicomanon.deidentify.text import DateTreatment, KnownValues, TextCleaner, text_cleaner
 from dicomanon.deidentify.text.contexts import words_of
@@ -225,18 +225,7 @@ def test_nothing_known_is_printed() -> None:
 def test_a_megabyte_of_anything_is_cleaned_in_linear_time(text: str) -> None:
     start = time.perf_counter()
     CLEAN(text * (1_000_000 // len(text)), TextKind.DESCRIPTION)
-    assert time.perf_counter() - start < 5
-
-
-def test_a_new_description_is_cleaned_in_a_fraction_of_a_millisecond() -> None:
-    clean = cleaner().clean
-    texts = [f"CT CHEST W CONTRAST 5MM RECON ARMS UP PORTAL VENOUS PHASE{number}" for number in range(300)]
-    clean(texts[0], TextKind.DESCRIPTION)
-    gc.collect()
-    start = time.perf_counter()
-    for text in texts:
-        clean(text, TextKind.DESCRIPTION)
-    assert (time.perf_counter() - start) / len(texts) < 0.002
+    assert time.perf_counter() - start < HUNG
 
 
 NAME_LETTERS = "abcdefghijklmnoprstuvwzäöüéñçøłαβγδεθλμνπρστабвгдезиклмнопрст"
