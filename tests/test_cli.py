@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from socket import socket
 
 import pytest
 
 from dicomanon import __version__
 from dicomanon.crosswalk.keyring import Keyring
-from dicomanon.local_stack.config import Ports
+from dicomanon.local_stack import processes
+from dicomanon.local_stack.config import Ports, StackConfig
 
 DONE, WRONG_LINE, FATAL, TRY_AGAIN = 0, 2, 3, 4
 COMMAND = Path(sys.executable).parent / "dicomanon"
@@ -228,6 +230,29 @@ def test_a_login_that_the_stack_does_not_have_is_refused(stopped: Command) -> No
     done = stopped("trigger", "ingest_studies", "--login", SECRET)
     assert done.returncode == FATAL
     assert "engineer, researcher, admin" in one_line(done.stderr)
+
+
+def test_every_start_takes_the_settings_of_the_shell_over(stopped: Command) -> None:
+    ports = StackConfig.model_validate_json((stopped.state / "stack.json").read_text()).ports
+    with socket() as database, socket() as pacs:
+        for taken, port in ((database, ports.postgres), (pacs, ports.clinical_pacs)):
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+        for profile in ("strict", "full-dates"):
+            assert stopped("stack", "up", DICOMANON_PROFILE=profile).returncode == FATAL
+            stored = StackConfig.model_validate_json((stopped.state / "stack.json").read_text())
+            assert stored.choices["DICOMANON_PROFILE"] == profile
+
+
+def test_a_running_stack_refuses_other_settings(stopped: Command) -> None:
+    processes.start_detached(stopped.state / "logs", "scheduler", ["sleep", "600"])
+    try:
+        done = stopped("stack", "up", DICOMANON_PROFILE="strict")
+    finally:
+        processes.stop(stopped.state / "logs", "scheduler")
+    assert done.returncode == FATAL
+    assert "another DICOMANON_PROFILE" in one_line(done.stderr)
+    assert "make down" in one_line(done.stderr)
 
 
 def test_a_damaged_stack_file_is_not_shown(stopped: Command) -> None:

@@ -66,13 +66,16 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    from dicomanon.local_stack.stack import use_local_stack
+    # What starts the stack takes the settings of the shell over; all else takes those that the stack was started with.
+    if context.invoked_subcommand not in {"stack", "demo"}:
+        from dicomanon.local_stack.stack import use_local_stack
 
-    use_local_stack()
+        use_local_stack()
 
 
 @stack_app.command("up")

@@ -133,8 +133,7 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
     Fatal
         With one line that says what is missing or in the way.
     """
-    config = _configured().with_choices((*CHOICES, *DAG_CHOICES))
-    config.save()
+    config = _chosen(_configured())
     _require_disk_space()
     say("PostgreSQL, clinical and research PACS")
     with ThreadPoolExecutor() as pool:
@@ -224,6 +223,18 @@ def _configured() -> StackConfig:
         raise Fatal("the local stack runs on other ports than the DICOMANON_…_PORT variables say: `make down` first")
     moved.save()
     return moved
+
+
+def _chosen(config: StackConfig) -> StackConfig:
+    """Return the configuration with the settings that the environment chooses now, and keep it."""
+    chosen = config.with_choices((*CHOICES, *DAG_CHOICES))
+    other = sorted(name for name, value in chosen.choices.items() if config.choices.get(name) != value)
+    if other and airflow.is_running():
+        raise Fatal(
+            f"the local stack runs with another {', '.join(other)} than the environment says: `make down` first"
+        )
+    chosen.save()
+    return chosen
 
 
 def _require_disk_space() -> None:
