@@ -33,7 +33,6 @@ TOKEN = b"QUORVANDALE^ZEPHYRINTH"
 """Put into places of its own by mutations; a planted name, as older systems write it."""
 LARGEST = 60_000
 """Bytes of an object that is damaged; larger ones hold only more pixels."""
-"""Seconds that one of these objects may take, on a busy machine."""
 
 PROFILES = {name: compile_profile(load_profile(name)) for name in shipped_profiles()}
 

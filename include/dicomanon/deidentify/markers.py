@@ -7,6 +7,7 @@ stays as it came elsewhere; NO is for an engine that takes faces out (E.3.2).
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dicomanon import __version__
 from dicomanon.deidentify.codec import Buffer, Codec
@@ -109,6 +110,7 @@ def _dates(profile: CompiledProfile, before: str) -> str:
     return _REMOVED
 
 
+@lru_cache(maxsize=64)
 def _code(codec: Codec, value: bytes, scheme: bytes, meaning: bytes) -> bytes:
     return (
         codec.element(_CODE_VALUE, "SH", value)
@@ -117,6 +119,7 @@ def _code(codec: Codec, value: bytes, scheme: bytes, meaning: bytes) -> bytes:
     )
 
 
+@lru_cache(maxsize=16)
 def _contribution(profile: CompiledProfile, codec: Codec) -> bytes:
     """Return our item; without Contribution DateTime, for the same source gives the same bytes on any day."""
     description = f"De-identified with profile {profile.version}, {EDITION}"

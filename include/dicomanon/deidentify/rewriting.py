@@ -21,6 +21,7 @@ from dicomanon.deidentify.outcome import ActionLog
 from dicomanon.deidentify.pixels.pixel_data import pixel_data
 from dicomanon.deidentify.private_blocks import PrivateBlocks
 from dicomanon.deidentify.reader import Element, Unreadable, read_items
+from dicomanon.deidentify.repetition import LONGEST, Memory, Pending
 from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
 from dicomanon.deidentify.values import ValueRewriter
 from dicomanon.profile.actions import Action, AttributeRule, LevelRules
@@ -95,6 +96,8 @@ class Rewriter:
         self._values = ValueRewriter(source, profile, context)
         self._log = log
         self._references: ContentReferences | None = None
+        self._memory: Memory | None = None
+        self._pending: Pending | None = None
         self._levels: list[_Level] = []
         self._handlers: dict[Action, Callable[[Element, AttributeRule, CharacterSet], Buffer | None]] = {
             Action.KEEP: self._values.kept,
@@ -119,6 +122,8 @@ class Rewriter:
         """
         elements = self._source.file.elements
         self._references = content_references(elements, self._rules, self._buffer, little=self._codec.little)
+        if self._log is None and self._references is None and self._declared_safe is None:
+            self._memory = self._values.memory()
         root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set)
         root.next_item(self._buffer)
         levels = self._levels
@@ -128,6 +133,7 @@ class Rewriter:
             if self._goes_in(level):
                 continue
             if level is root:
+                self._remember(root)
                 return root.finish()
             # The item is done: go on with the next one, or close the sequence.
             level.bodies.append(b"".join([chunk for _, chunk in level.finish()]))
@@ -142,6 +148,10 @@ class Rewriter:
         for element in level.elements:
             tag = element.tag
             self.at = tag
+            if self._memory is not None and level.sequence is None:
+                self._remember(level)
+                if self._recalled(element, level, self._memory):
+                    continue
             if tag >> 16 & 1:
                 self._private(element, level)
             else:
@@ -149,6 +159,30 @@ class Rewriter:
             if self._levels[-1] is not level:
                 return True
         return False
+
+    def _recalled(self, element: Element, level: _Level, memory: Memory) -> bool:
+        """Take what the same bytes came to in another object; ``False`` if they have to be rewritten."""
+        # What a private element is depends on its creator, and what pixels come to on their size.
+        if element.start < 0 or element.stop - element.start > LONGEST:
+            return False
+        if element.tag >> 16 & 1 or element.tag in PIXEL_DATA:
+            return False
+        key = bytes(self._buffer[element.start : element.stop])
+        before = memory.recall(key)
+        if before is None:
+            self._pending = Pending(key, len(level.chunks))
+            self._values.wrote_own_uid = False
+            return False
+        level.chunks += before.chunks
+        for action in before.actions:
+            self.counts[action] = self.counts.get(action, 0) + 1
+        return True
+
+    def _remember(self, level: _Level) -> None:
+        """Keep what the last element came to, if one is to be kept."""
+        pending, self._pending = self._pending, None
+        if pending is not None and self._memory is not None and not self._values.wrote_own_uid:
+            self._memory.remember(pending, level.chunks[pending.first_chunk :])
 
     def _private(self, element: Element, level: _Level) -> None:
         if level.private is None:
@@ -261,6 +295,8 @@ class Rewriter:
 
     def _note(self, tag: int, action: Action, origin: str, item: int | None = None) -> None:
         self.counts[action] = self.counts.get(action, 0) + 1
+        if self._pending is not None:
+            self._pending.actions.append(action)
         if self._log is not None:
             path: list[int] = []
             for inner in self._levels[1:]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Literal
 
 from dicomanon.deidentify.charset import CharacterSet
@@ -11,6 +12,7 @@ from dicomanon.deidentify.dates import is_time, shift_dates
 from dicomanon.deidentify.documents import clean_document
 from dicomanon.deidentify.dummies import dummy_sequence, dummy_value
 from dicomanon.deidentify.reader import Element
+from dicomanon.deidentify.repetition import Memory, memory_for
 from dicomanon.deidentify.source import SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, SourceInstance
 from dicomanon.deidentify.text import KnownValues
 from dicomanon.deidentify.text_cleaning import cleaner_for
@@ -41,6 +43,11 @@ class ValueRewriter:
 
     A method returns the encoded element, or ``None`` where it does not understand the value: the rule's fallback then
     applies.
+
+    Attributes
+    ----------
+    wrote_own_uid
+        Whether a UID was written that no other instance has for the same value.
     """
 
     def __init__(self, source: SourceInstance, profile: CompiledProfile, context: PatientContext) -> None:
@@ -50,9 +57,28 @@ class ValueRewriter:
         self._profile = profile
         self._context = context
         self._uids = research_uids(context.uids, retained=profile.has(RETAIN_UIDS))
+        self.wrote_own_uid = False
         self._document_bytes: int | None = None
         self._texts: dict[tuple[bytes, TextKind, bool, CharacterSet], bytes | None] = {}
         self._clean: Callable[[str, TextKind], str] | None = None
+
+    def memory(self) -> Memory | None:
+        """Return what is remembered of elements of objects like this one; ``None`` for documents.
+
+        In a document the length depends on what the document came to.
+        """
+        source = self._source
+        if sop_class_risks()[source.sop_class_uid].risk == DOCUMENT:
+            return None
+        return memory_for(
+            self._profile,
+            self._context,
+            self._known,
+            self._codec,
+            source.character_set,
+            source.sop_class_uid,
+            source.facts.modality,
+        )
 
     def kept(self, element: Element, rule: AttributeRule, character_set: CharacterSet) -> Buffer | None:
         """Return the element as it is encoded; what came as UN gets the VR of its tag."""
@@ -209,9 +235,12 @@ class ValueRewriter:
 
     def _clean_text(self, text: str, kind: TextKind) -> str:
         if self._clean is None:
-            known = KnownValues.of(self._source)
-            self._clean = cleaner_for(known, self._profile, self._context.date_shift_days).clean
+            self._clean = cleaner_for(self._known, self._profile, self._context.date_shift_days).clean
         return self._clean(text, kind)
+
+    @cached_property
+    def _known(self) -> KnownValues:
+        return KnownValues.of(self._source)
 
     def _value(self, element: Element) -> bytes:
         return bytes(self._buffer[element.value : element.end])
@@ -222,6 +251,7 @@ class ValueRewriter:
 
     def _new_uid(self, tag: int) -> str:
         """Return a UID of this instance's own, which refers to nothing."""
+        self.wrote_own_uid = True
         return self._context.uids(f"{self._source.text(SOP_INSTANCE_UID)}/{tag:08X}")
 
 

@@ -7,6 +7,7 @@ OCR, have a person look. Burned In Annotation (0028,0301) of NO proves nothing: 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from pydicom.uid import MPEGTransferSyntaxes
 
@@ -157,9 +158,7 @@ def decide_from_facts(facts: HeaderFacts, devices: ConfirmedDevices, *, may_mask
         return PixelDecision(PixelPath.HOLD, Risk.HIGH, tuple(reasons), device)
     if of_class and not of_class.has_pixel_data:
         return PixelDecision(PixelPath.NOTHING, Risk.LOW, tuple(reasons), device)
-    signals = list(_signals(facts))
-    known = rules_of_device(facts)
-    rules = [rule for rule in known if holds(rule, facts)]
+    signals, known, rules = _evidence(facts)
     reasons += [signal.signal for signal in signals] + [f"{DEVICE_RULE} {rule.name}" for rule in rules]
     if known and not rules:
         reasons.append(DEVICE_OTHERWISE)
@@ -183,7 +182,16 @@ def decide_from_facts(facts: HeaderFacts, devices: ConfirmedDevices, *, may_mask
     )
 
 
-def _risk(of_class: str, signals: list[HeaderSignal], known: tuple[DeviceRule, ...]) -> Risk:
+@lru_cache(maxsize=64)
+def _evidence(
+    facts: HeaderFacts,
+) -> tuple[tuple[HeaderSignal, ...], tuple[DeviceRule, ...], tuple[DeviceRule, ...]]:
+    """Return the signals of a header, the rules for its device, and those of them that hold; once for a series."""
+    known = rules_of_device(facts)
+    return tuple(_signals(facts)), known, tuple([rule for rule in known if holds(rule, facts)])
+
+
+def _risk(of_class: str, signals: tuple[HeaderSignal, ...], known: tuple[DeviceRule, ...]) -> Risk:
     risks = {of_class, *(signal.risk for signal in signals)}
     if known or risks & {"high", "hold", "unknown"}:
         return Risk.HIGH
@@ -191,7 +199,7 @@ def _risk(of_class: str, signals: list[HeaderSignal], known: tuple[DeviceRule, .
 
 
 def _path(
-    risk: Risk, signals: list[HeaderSignal], confirmed: Confirmation | None, *, masks: bool, may_mask: bool
+    risk: Risk, signals: tuple[HeaderSignal, ...], confirmed: Confirmation | None, *, masks: bool, may_mask: bool
 ) -> PixelPath:
     if any(signal.risk == "hold" for signal in signals):
         return PixelPath.HOLD
@@ -202,12 +210,12 @@ def _path(
     return PixelPath.CLEAN if risk is Risk.LOW else PixelPath.READ
 
 
-def _regions(facts: HeaderFacts, rules: list[DeviceRule], confirmed: Confirmation | None) -> tuple[Region, ...]:
+def _regions(facts: HeaderFacts, rules: tuple[DeviceRule, ...], confirmed: Confirmation | None) -> tuple[Region, ...]:
     areas = {area for rule in rules for area in rule.areas} | set(confirmed.boxes if confirmed else ())
     return tuple(Region(box) for box in sorted(boxes(areas, facts.rows or 0, facts.columns or 0)))
 
 
-def _why_flagged(facts: HeaderFacts, signals: list[HeaderSignal], known: tuple[DeviceRule, ...]) -> str:
+def _why_flagged(facts: HeaderFacts, signals: tuple[HeaderSignal, ...], known: tuple[DeviceRule, ...]) -> str:
     if known:
         return DEVICE_OTHERWISE
     iod = iod_by_sop_class().get(facts.sop_class_uid, "")

@@ -57,6 +57,9 @@ class HeaderFacts:
             ultrasound_regions=ultrasound_regions(source, rows or 0, columns or 0),
         )
 
+    def __hash__(self) -> int:
+        return hash((self.sop_class_uid, self.rows, self.columns, frozenset(self.texts.items())))
+
     def __repr__(self) -> str:
         return f"HeaderFacts({MASK})"
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
 from pydicom.datadict import tag_for_keyword
@@ -74,10 +74,7 @@ class KnownValues:
     @staticmethod
     def of(source: SourceInstance) -> "KnownValues":
         """Collect from all elements of an object by attribute, and from every value of VR PN."""
-        found: dict[str, set[str]] = {field: set() for field in KnownValues.__dataclass_fields__}
-        for kind, text in _values(source):
-            found[_FIELDS[kind]].update(piece for part in text.split("\\") if (piece := part.strip(" \0\r\n\t")))
-        return KnownValues(**{field: frozenset(values) for field, values in found.items()})
+        return _known_values(frozenset(_values(source)))
 
     @cached_property
     def needles(self) -> "Needles":
@@ -255,7 +252,17 @@ def _kinds() -> tuple[dict[int, str], dict[int, dict[int, str]]]:
     return anywhere, inside
 
 
-def _values(source: SourceInstance) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=64)
+def _known_values(found: frozenset[tuple[str, bytes, CharacterSet]]) -> KnownValues:
+    fields: dict[str, set[str]] = {field: set() for field in KnownValues.__dataclass_fields__}
+    for kind, value, character_set in found:
+        text = character_set.decode(value, name=kind == "name")
+        read = value.decode("latin-1") if text is None else text
+        fields[_FIELDS[kind]].update(piece for part in read.split("\\") if (piece := part.strip(" \0\r\n\t")))
+    return KnownValues(**{field: frozenset(values) for field, values in fields.items()})
+
+
+def _values(source: SourceInstance) -> Iterator[tuple[str, bytes, CharacterSet]]:
     anywhere, inside = _kinds()
     buffer = source.file.buffer
     levels: list[tuple[list[Element], CharacterSet, dict[int, str]]] = [
@@ -276,9 +283,7 @@ def _values(source: SourceInstance) -> Iterator[tuple[str, str]]:
             kind = "name" if element.vr == "PN" else here.get(element.tag) or anywhere.get(element.tag)
             if kind is None or element.vr not in _DECODED or not 0 < element.end - element.value <= _LONGEST_VALUE:
                 continue
-            value = bytes(buffer[element.value : element.end])
-            text = character_set.decode(value, name=kind == "name")
-            yield kind, value.decode("latin-1") if text is None else text
+            yield kind, bytes(buffer[element.value : element.end]), character_set
 
 
 def _day(value: str) -> date | None:
