@@ -72,6 +72,14 @@ def test_sample_objects_pass_unless_something_planted_is_left(
         assert {"known-text", "known-uid", "known-date"} <= original.counts.keys()
 
 
+def test_private_creator_is_no_trace_of_a_person_who_is_called_like_the_maker() -> None:
+    block = (Leaf(0x20010010, "LO", "Philips Imaging DD 001"), Leaf(0x20011003, "FL", b"\0\0\0\0"))
+    raw = Instance(extra=(*block, Leaf(0x00100010, "PN", "Philip^Ada"))).raw()
+    data, findings = _made_and_examined(raw, "research")
+    assert b"Philips Imaging DD 001" in data
+    assert findings.counts == {}
+
+
 @pytest.mark.parametrize("name", ["research", "strict", "full-dates", "device-qa"])
 def test_animal_passes_with_the_empty_attributes_that_its_species_requires(name: str) -> None:
     raw = Instance(extra=(Leaf(0x00102201, "LO", "Canine"), Leaf(0x00102297, "PN", "Kowalczyk^Ada"))).raw()

@@ -175,9 +175,9 @@ class AllowedHere:
         return self._allowed.verdict_by_table(element.tag, self._sop_class_uid, nested=bool(element.path))
 
     def keeping(self, elements: frozenset[Element]) -> "AllowedHere":
-        """Return the same for an object in which these values of content items are kept."""
+        """Return the same for an object in which these values, too, are no secrets."""
         here = copy(self)
-        here._kept_here = elements
+        here._kept_here |= elements
         return here
 
     def keeps(self, element: Element) -> bool:

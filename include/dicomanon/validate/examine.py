@@ -58,7 +58,7 @@ def examine(data: bytes, expected: Expected, search: KnownValueSearch, allowed: 
     check_conformance(data, parsed, expected, allowed, findings)
     here = allowed.here(expected.sop_class_uid, _modality(parsed))
     here = here.keeping(kept_values(parsed.body, parsed.elements, allowed))
-    resolve_private(parsed, here, trusts_blocks=allowed.trusts_blocks, findings=findings)
+    here = here.keeping(resolve_private(parsed, here, trusts_blocks=allowed.trusts_blocks, findings=findings))
     _check_attributes(parsed, expected, here, findings)
     _check_uids(data, parsed, here, findings)
     check_content(parsed.body, parsed.elements, expected, allowed, findings)

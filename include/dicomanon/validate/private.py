@@ -43,12 +43,20 @@ _MOST_READ_AS_TEXT: Final = 4096
 _Blocks = dict[tuple[str, int], frozenset[int] | None]
 
 
-def resolve_private(parsed: Part10, here: AllowedHere, *, trusts_blocks: bool, findings: FindingsBuilder) -> None:
+def resolve_private(
+    parsed: Part10, here: AllowedHere, *, trusts_blocks: bool, findings: FindingsBuilder
+) -> frozenset[Element]:
     """Add a finding for every private attribute that must not be there, and give the others their VR.
 
     Where the object does not tell the VR of a private attribute (implicit VR, or UN), its element in ``parsed`` gets
     the table's, so that text is searched as text; a sequence is replaced by itself and the elements of its items.
+
+    Returns
+    -------
+    frozenset
+        Private creators that the table or an override names: no secret there, whoever is called Philip.
     """
+    named: set[Element] = set()
     trusted = _blocks_called_safe(parsed) if trusts_blocks else {}
     creators: dict[tuple[int, int, int], str] = {}
     resolved: list[Element] = []
@@ -66,9 +74,12 @@ def resolve_private(parsed: Part10, here: AllowedHere, *, trusts_blocks: bool, f
         elif number in _CREATORS:
             creator = _text(parsed.body, element)
             creators[element.item, group, number] = creator
-            if element.vr not in ("LO", "UN") or not (here.may_create(creator, group) or (creator, group) in trusted):
+            is_named = here.may_create(creator, group)
+            if element.vr not in ("LO", "UN") or not (is_named or (creator, group) in trusted):
                 findings.add(RULE, element.place)
             element = element._replace(vr="LO")
+            if is_named:
+                named.add(element)
         else:
             creator = creators.get((element.item, group, number >> 8), "")
             vr = here.private_vr(creator, element)
@@ -88,6 +99,7 @@ def resolve_private(parsed: Part10, here: AllowedHere, *, trusts_blocks: bool, f
                     pending.extendleft(reversed(inner))
         resolved.append(element)
     parsed.elements = resolved
+    return frozenset(named)
 
 
 def _is_walked(element: Element, pending: deque[Element]) -> bool:
