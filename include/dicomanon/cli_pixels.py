@@ -70,7 +70,18 @@ def check_files(
     for name, report in reports.items():
         say(name)
         for key, value in report.items():
-            say(f"  {key:<9} {value if value or value == 0 else '-'}")
+            lines = [_shown(one) for one in value] if isinstance(value, list) else [str(value)]
+            for number, line in enumerate(lines or ["-"]):
+                say(f"  {'' if number else key:<9} {line or '-'}")
+
+
+def _shown(value: object) -> str:
+    """Return an entry of a report as people read it."""
+    if not isinstance(value, dict):
+        return str(value)
+    return "  ".join(
+        f"{name} {','.join(map(str, one)) if isinstance(one, list) else one}" for name, one in value.items()
+    )
 
 
 @pixels_app.command("devices")

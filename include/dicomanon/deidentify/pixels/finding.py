@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
+from dicomanon.deidentify.pixels.lines import to_its_ends
 from dicomanon.deidentify.pixels.reading import Line, TextReader
 from dicomanon.deidentify.pixels.regions import Box
 from dicomanon.deidentify.pixels.views import Pixels, views
@@ -68,6 +69,7 @@ def identifying_text(
             for text in texts
             if text.text_class in unwanted and not any(_overlap(text.box, box) >= _SAME_PLACE for box in harmless)
         ]
+        fresh = [replace(text, box=to_its_ends(frame, text.box)) for text in fresh]
         if not fresh:
             return found
         harmless += [text.box for text in texts if text.text_class is TextClass.HARMLESS and text.score >= _SURE]
@@ -120,7 +122,7 @@ def _is_same_line(first: Box, second: Box) -> bool:
 
 def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     best = max(line.score for line, _ in place)
-    classes = {text_class for line, text_class in place if line.score >= best - _NEARLY_AS_SURE}
+    classes = {text_class for line, text_class in place if not any(_outvotes(other, line) for other, _ in place)}
     text_class = next(each for each in _GRAVEST_FIRST if each in classes)
     box = Box(
         min(line.box.left for line, _ in place),
@@ -132,6 +134,14 @@ def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     wide = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
     has_digits = any(character.isdigit() for line, _ in place for character in line.text)
     return FoundText(wide.clipped(rows, columns) or box, text_class, best, has_digits)
+
+
+def _outvotes(line: Line, other: Line) -> bool:
+    """Tell whether a line is a surer reading of another, and not of a piece of it."""
+    return (
+        line.score > other.score + _NEARLY_AS_SURE
+        and _shared(line.box, other.box) >= _SAME_PLACE * other.box.width * other.box.height
+    )
 
 
 def _with_neighbours(texts: list[FoundText]) -> list[FoundText]:
@@ -158,8 +168,10 @@ def _goes_on(first: Box, second: Box) -> bool:
 
 
 def _overlap(first: Box, second: Box) -> float:
+    return _shared(first, second) / min(first.width * first.height, second.width * second.height)
+
+
+def _shared(first: Box, second: Box) -> int:
     width = min(first.right, second.right) - max(first.left, second.left)
     height = min(first.bottom, second.bottom) - max(first.top, second.top)
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / min(first.width * first.height, second.width * second.height)
+    return width * height if width > 0 and height > 0 else 0

@@ -1,0 +1,148 @@
+"""Follows a line of text beyond what the reader saw of it.
+
+Machines write text into a picture in one colour, and anatomy has noise. So where letters fade over tissue that is as
+bright as they are, and no reader finds them, their strokes are still flat: neighbouring pixels of the very same value.
+Lossy compression leaves nothing flat, and no letters are followed then. Marks beside the line that are too small for
+a letter, commas and dots, belong to it in any case.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dicomanon.deidentify.pixels.regions import Box
+from dicomanon.deidentify.pixels.views import Pixels
+
+_FARTHEST = 12
+"""Heights of the line to either side: a date of birth and an accession number."""
+_GAP = 0.28
+"""Of the height of a line with its margins: a space, but not the two that part a side marker from a name."""
+_MARK = 0.4
+"""Of the height of a line: a comma is smaller."""
+_MARKS_WITHIN = 0.6
+_STANDS_OUT = 0.4
+_FEWEST_OF_ONE_COLOUR = 0.1
+_FEWEST_PIXELS = 6
+_OF_HEIGHT = 8
+"""Pixels of a stroke at least, as a part of the height of its line."""
+_WIDEST = 3
+"""Heights of the line that pixels of one colour may hang together; a letter is not as wide."""
+_BEYOND = 2
+_MARGIN = 2
+_COLOURS = 3
+
+Values = npt.NDArray[np.int64]
+
+
+def to_its_ends(frame: Pixels, box: Box) -> Box:
+    """Return the box of a horizontal line of text, widened by what goes on in its colour and by marks beside it.
+
+    Parameters
+    ----------
+    frame
+        (rows, columns) of stored values or (rows, columns, 3) of RGB.
+    box
+        Of what was read.
+    """
+    if box.height > box.width:
+        return box
+    height, columns = box.height, frame.shape[1]
+    begin, end = _followed(box, _flat_strokes(frame, box), _GAP * height)
+    begin, end = _followed(Box(begin, box.top, end, box.bottom), _marks(frame, box, begin, end), _MARKS_WITHIN * height)
+    return Box(
+        max(0, begin - _MARGIN) if begin < box.left else begin,
+        box.top,
+        min(columns, end + _MARGIN) if end > box.right else end,
+        box.bottom,
+    )
+
+
+def _followed(box: Box, spans: list[tuple[int, int]], gap: float) -> tuple[int, int]:
+    """Return the columns of a line with the spans that follow each other to its left and right."""
+    begin, end = box.left, box.right
+    for start, stop in sorted(spans):
+        if start <= end + gap:
+            end = max(end, stop)
+    for start, stop in sorted(spans, key=lambda span: -span[1]):
+        if stop >= begin - gap:
+            begin = min(begin, start)
+    return begin, end
+
+
+def _flat_strokes(frame: Pixels, box: Box) -> list[tuple[int, int]]:
+    """Return the columns of strokes in the colour of a text, on its line."""
+    colour = _colour_of_text(frame, box)
+    if colour is None:
+        return []
+    height = box.height
+    left, around = _line(frame, box, box.left - _FARTHEST * height, box.right + _FARTHEST * height)
+    return [
+        (left + column, left + column + width)
+        for column, width, _, pixels in _pieces(_single(around) == colour)
+        if pixels >= max(_FEWEST_PIXELS, height // _OF_HEIGHT) and width <= _WIDEST * height
+    ]
+
+
+def _marks(frame: Pixels, box: Box, begin: int, end: int) -> list[tuple[int, int]]:
+    """Return the columns of what stands out beside a line as its text does, and is smaller than its letters."""
+    height = box.height
+    reach = round(_MARKS_WITHIN * height) + round(_MARK * height)
+    left, around = _line(frame, box, begin - reach, end + reach)
+    grey = _grey(around)
+    distance = np.abs(grey - _background(_grey(frame[box.top : box.bottom, box.left : box.right])))
+    marks = distance > _STANDS_OUT * distance[:, begin - left : end - left].max()
+    return [
+        (left + column, left + column + width)
+        for column, width, tall, _ in _pieces(marks)
+        if width <= _MARK * height and tall <= _MARK * height
+    ]
+
+
+def _line(frame: Pixels, box: Box, left: int, right: int) -> tuple[int, Pixels]:
+    """Return where a part of a line begins, and its pixels, with a little above and below."""
+    rows, columns = frame.shape[:2]
+    left, right = max(0, left), min(columns, right)
+    return left, frame[max(0, box.top - _BEYOND) : min(rows, box.bottom + _BEYOND), left:right]
+
+
+def _single(pixels: Pixels) -> Values:
+    """Return one number for each pixel, whatever its channels."""
+    values = pixels.astype(np.int64)
+    if pixels.ndim < _COLOURS:
+        return values
+    combined: Values = (values[..., 0] << 32) | (values[..., 1] << 16) | values[..., 2]
+    return combined
+
+
+def _grey(pixels: Pixels) -> npt.NDArray[np.float32]:
+    values = pixels.astype(np.float32)
+    return values if pixels.ndim < _COLOURS else values.mean(axis=2, dtype=np.float32)
+
+
+def _background(grey: npt.NDArray[np.float32]) -> float:
+    """Return the value around a text, from the edges of its box."""
+    return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+
+
+def _colour_of_text(frame: Pixels, box: Box) -> int | None:
+    """Return the value that most strokes of a text have, ``None`` if they are of many."""
+    part = frame[box.top : box.bottom, box.left : box.right]
+    grey = _grey(part)
+    distance = np.abs(grey - _background(grey))
+    strokes = _single(part)[distance > _STANDS_OUT * distance.max()]
+    if not strokes.size:
+        return None
+    values, counts = np.unique(strokes, return_counts=True)
+    most = int(counts.argmax())
+    return int(values[most]) if counts[most] >= max(_FEWEST_OF_ONE_COLOUR * strokes.size, _FEWEST_PIXELS) else None
+
+
+def _pieces(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
+    """Return what hangs together: first column, width, height, pixels; what goes beyond the line is no part of it."""
+    rows = mask.shape[0]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return [
+        (left, width, height, pixels)
+        for left, top, width, height, pixels in stats[1:].tolist()
+        if top > 0 and top + height < rows
+    ]

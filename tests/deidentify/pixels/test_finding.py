@@ -1,0 +1,47 @@
+"""What several readings of one place come to."""
+
+import numpy as np
+from tests.deidentify.pixels.pictures import Pixels
+
+from dicomanon.deidentify.pixels.finding import find_text
+from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
+from dicomanon.deidentify.pixels.reading import Line
+from dicomanon.deidentify.pixels.regions import Box
+from dicomanon.deidentify.pixels.views import View
+from dicomanon.deidentify.text import KnownValues
+from dicomanon.deidentify.text_cleaning import cleaner_for
+from dicomanon.profile import CompiledProfile
+
+NAME = Box(0, 30, 420, 68)
+
+
+class Reader:
+    """Reads what it is told to; which of two readings wins can not be had from the real one at will."""
+
+    def __init__(self, *lines: Line) -> None:
+        self._lines = [list(lines)]
+
+    def read(self, view: View) -> list[Line]:
+        return self._lines.pop() if self._lines else []
+
+
+def classes(research: CompiledProfile, *lines: Line) -> list[TextClass]:
+    known = KnownValues(names=frozenset({"Featherstone^Wilhelmina"}))
+    judge = TextJudge(known.needles, cleaner_for(known, research, None).clean)
+    picture: Pixels = np.arange(480 * 640, dtype=np.uint16).reshape(480, 640)
+    return [text.text_class for text in find_text(picture, Reader(*lines), judge)]  # type: ignore[arg-type]
+
+
+def test_a_surer_reading_of_the_same_place_wins(research: CompiledProfile) -> None:
+    assert classes(research, Line(NAME, "Featherstone", 0.7), Line(NAME, "CT CHEST", 0.99)) == [TextClass.HARMLESS]
+
+
+def test_nearly_as_sure_a_reading_does_not(research: CompiledProfile) -> None:
+    assert classes(research, Line(NAME, "Featherstone", 0.9), Line(NAME, "CT CHEST", 0.99)) == [TextClass.IDENTIFYING]
+
+
+def test_a_surer_reading_of_a_piece_does_not_clear_the_whole_line(research: CompiledProfile) -> None:
+    piece = Box(17, 48, 72, 68)
+    assert classes(research, Line(NAME, "Featherstone 78F78", 0.75), Line(piece, "78F78", 1.0)) == [
+        TextClass.IDENTIFYING
+    ]
