@@ -255,6 +255,13 @@ def test_a_running_stack_refuses_other_settings(stopped: Command) -> None:
     assert "make down" in one_line(done.stderr)
 
 
+def test_a_command_refuses_settings_that_the_tasks_do_not_have(stopped: Command) -> None:
+    done = stopped("profile", "list", DICOMANON_PROFILE_APPROVALS="2")
+    assert done.returncode == FATAL
+    assert "another DICOMANON_PROFILE_APPROVALS" in one_line(done.stderr)
+    assert done.stdout == ""
+
+
 def test_a_damaged_stack_file_is_not_shown(stopped: Command) -> None:
     file = stopped.state / "stack.json"
     file.write_text(json.dumps({"ports": {"airflow": SECRET}}))

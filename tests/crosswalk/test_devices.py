@@ -155,6 +155,8 @@ class TestConfirm:
             {"boxes": ((0, 0, 1, 1),)},
             {"decision": DeviceDecision.MASK, "boxes": ()},
             {"decision": DeviceDecision.MASK, "boxes": ((0, 0, 0, 1),)},
+            {"decision": DeviceDecision.MASK, "boxes": ((1, 0, 640, 40),)},
+            {"decision": DeviceDecision.MASK, "boxes": ((0, 5000, 640, 40),)},
             {"device_id": uuid4()},
         ],
         ids=str,

@@ -74,9 +74,12 @@ class Devices:
         if any(left < 0 or top < 0 or width < 1 or height < 1 for left, top, width, height in boxes):
             raise Fatal("a box is left, top, width and height in pixels, the last two at least 1")
         with self._session.transaction() as connection:
-            found = connection.execute("SELECT 1 FROM crosswalk.device WHERE id = %s", (device_id,)).fetchone()
+            found = connection.execute(
+                "SELECT facts_sealed FROM crosswalk.device WHERE id = %s", (device_id,)
+            ).fetchone()
             if found is None:
                 raise Fatal("no such device was seen: `dicomanon pixels devices` names them")
+            _require_inside(self._key(device_id, found[0]), boxes)
             row = uuid4()
             connection.execute(
                 "INSERT INTO crosswalk.device_confirmation"
@@ -127,6 +130,16 @@ class Devices:
 
     def _key(self, row: UUID, sealed: bytes) -> DeviceKey:
         return DeviceKey.from_json(open_text(self._session.keyring, "device.facts", row, sealed))
+
+
+def _require_inside(device: DeviceKey, boxes: Sequence[ConfirmedBox]) -> None:
+    """Refuse boxes that reach beyond the device's pictures: whoever typed them meant others."""
+    for left, top, width, height in boxes:
+        if left + width > device.columns or top + height > device.rows:
+            raise Fatal(
+                f"box {left},{top},{width},{height} goes beyond the pictures of this device, {device.columns} columns "
+                f"and {device.rows} rows: a box is left, top, width and height in pixels"
+            )
 
 
 def enter(session: Session, connection: Connection, seen: Mapping[DeviceKey, Iterable[int]]) -> None:

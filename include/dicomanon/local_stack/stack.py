@@ -106,10 +106,15 @@ def local_crosswalk() -> Iterator[None]:
 
 
 def _adopt(config: StackConfig) -> None:
-    """Take the stack's settings over into this process, those of the shell's that its tasks do not have put aside."""
-    for name in CHOICES:
-        os.environ.pop(name, None)
-    os.environ.update(pipeline_environment(config))
+    """Take the stack's settings over into this process; what its tasks do not have must not hold for commands alone."""
+    environment = pipeline_environment(config)
+    other = [name for name in CHOICES if name in os.environ and os.environ[name] != environment.get(name)]
+    if other:
+        raise Fatal(
+            f"the local stack was started with another {', '.join(other)} than the environment says: unset it, or "
+            "`make down` and start the stack anew"
+        )
+    os.environ.update(environment)
 
 
 def _keyring_file() -> Path:

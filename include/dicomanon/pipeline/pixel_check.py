@@ -70,7 +70,7 @@ def check_pixels(path: Path, profile: CompiledProfile, devices: ConfirmedDevices
         first = image.frame(0)
         texts = find_text(first, text_reader(), judge_of([source], profile))
         report["texts"] = [
-            {"class": text.text_class, "box": _corners(text.box), "score": round(text.score, 2)} for text in texts
+            {"class": text.text_class, "box": _as_typed(text.box), "score": round(text.score, 2)} for text in texts
         ]
         report["regions"] = _regions(source, profile, devices)
         return PixelCheck(report, _drawn(first, texts))
@@ -96,15 +96,16 @@ def write_picture(check: PixelCheck, path: Path) -> None:
 def _regions(source: SourceInstance, profile: CompiledProfile, devices: ConfirmedDevices) -> list[dict[str, Any]]:
     return [
         {
-            "box": _corners(region.box),
+            "box": _as_typed(region.box),
             "frames": "all" if region.frames is None else [min(region.frames), max(region.frames)],
         }
         for region in look(source, profile, devices).regions
     ]
 
 
-def _corners(box: Box) -> list[int]:
-    return [box.left, box.top, box.right, box.bottom]
+def _as_typed(box: Box) -> list[int]:
+    """Return left, top, width and height, as ``dicomanon pixels confirm --box`` takes them."""
+    return [box.left, box.top, box.width, box.height]
 
 
 def _drawn(frame: Pixels, texts: list[FoundText]) -> bytes:
