@@ -105,6 +105,11 @@ def test_very_short_values_are_never_searched(value: str) -> None:
     assert list(search.words("li m f o")) == []
 
 
+@pytest.mark.parametrize("data", [b"\x1f555000000222>>>", b"00000000200.00", b"0002-0000200+0"])
+def test_a_small_number_behind_its_padding_is_not_sought_in_bytes(data: bytes) -> None:
+    assert not KnownValueSearch(["-0000200", "0000200.00"]).scan(data)
+
+
 def test_short_values_are_found_as_whole_words_only() -> None:
     search = KnownValueSearch({"Gray", "Ng Li", "4417"})
     assert [text for hit in search.words("grayscale, ng li; gray 4417 x44170 3.4417") for text in [hit.kind]] == [

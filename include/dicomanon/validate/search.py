@@ -21,6 +21,7 @@ _PAIRS = MIN_BYTES // 2
 _DATE_TIME_DIGITS = frozenset({8, 10, 12, 14})
 _WHOLE_VALUE_DIGITS: Final = 3
 _DATE_LENGTH = 8
+_FEWEST_DIGITS = 3
 _MIN_DISTINCT = 3
 """Values such as 00000000 fill whole images; they are sought as words only."""
 
@@ -98,6 +99,7 @@ class KnownValueSearch:
             long_enough = (
                 len(form.encode()) >= MIN_BYTES
                 and (not form.isdecimal() or len(form) >= MIN_DIGITS)
+                and not _is_nearly_zero(form)
                 and len(set(form)) >= _MIN_DISTINCT
             )
             if long_enough:
@@ -221,6 +223,12 @@ _LOWER = np.array([*bytes(range(256)).lower()], np.uint64)
 def _fold(words: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint64]:
     folded: npt.NDArray[np.uint64] = _LOWER[words & 0xFF] | _LOWER[words >> 8] << np.uint64(8)
     return folded
+
+
+def _is_nearly_zero(form: str) -> bool:
+    """Tell whether a value is a small number behind its padding, such as -0000200: bulk data are full of those."""
+    digits = [character for character in form if character.isdigit()]
+    return not any(character.isalpha() for character in form) and len("".join(digits).strip("0")) < _FEWEST_DIGITS
 
 
 def _inside_number(text: str, start: int, end: int) -> bool:
