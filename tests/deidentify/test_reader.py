@@ -1,11 +1,21 @@
 import struct
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.deidentify.builders import BIG, DEFLATED, EXPLICIT, IMPLICIT, Instance, Leaf, Nest, part10, write
 
+from dicomanon.deidentify import reader
 from dicomanon.deidentify.codec import BIG_EXPLICIT, LITTLE_EXPLICIT, LITTLE_IMPLICIT
-from dicomanon.deidentify.reader import MAXIMUM_DEPTH, Unreadable, read_data_set, read_part10
+from dicomanon.deidentify.reader import (
+    MAXIMUM_DEPTH,
+    Element,
+    LargeSequence,
+    Unreadable,
+    read_data_set,
+    read_part10,
+)
 
 CODECS = {EXPLICIT: LITTLE_EXPLICIT, IMPLICIT: LITTLE_IMPLICIT, BIG: BIG_EXPLICIT}
 
@@ -142,3 +152,42 @@ def test_message_of_the_error_names_the_tag_and_not_the_value() -> None:
         _read(write([Leaf(0x00100010, "PN", "Featherstone")])[:-2])
     assert "(0010,0010)" in str(error.value)
     assert "Feather" not in str(error.value)
+
+
+def all_of(elements: Sequence[Element]) -> list[tuple[object, ...]]:
+    return [
+        (*element[:-1], None if element.items is None else [all_of(item) for item in element.items])
+        for element in elements
+    ]
+
+
+class TestLargeSequences:
+    """They are read anew at each turn, and are the same as if they had been kept."""
+
+    @pytest.fixture(params=[False, True], ids=["defined", "undefined"])
+    def nested(self, request: pytest.FixtureRequest) -> tuple[Nest, ...]:
+        texts = (Leaf(0x0040A160, "UT", "x" * 300),)
+        inner = Nest(0x0040A730, (texts,) * 100, undefined=request.param)
+        unknown = Nest(0x0040A043, (texts,) * 80, vr="UN", undefined=request.param)
+        return (Nest(0x0040A730, ((unknown, inner), texts, (inner, *texts), ()), undefined=request.param),)
+
+    @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
+    def test_read_as_if_kept(self, nested: tuple[Nest, ...], syntax: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        nodes = nested if syntax != BIG else tuple(replace(node, items=node.items[1:]) for node in nested)
+        data = memoryview(write(nodes, syntax))
+        codec = CODECS[syntax]
+        large = read_data_set(data, codec)
+        assert isinstance(large[0].items, LargeSequence)
+        monkeypatch.setattr(reader, "LARGE_SEQUENCE", 1 << 30)
+        kept = read_data_set(data, codec)
+        assert isinstance(kept[0].items, list)
+        assert all_of(large) == all_of(kept)
+        assert all_of(large) == all_of(kept)
+        assert len(large[0].items) == len(kept[0].items)
+        assert all_of(large[0].items[-2]) == all_of(kept[0].items[-2])
+        assert [all_of(item) for item in large[0].items[1:2]] == [all_of(item) for item in kept[0].items[1:2]]
+
+    def test_what_is_wrong_in_them_is_found_at_once(self, nested: tuple[Nest, ...]) -> None:
+        data = write(nested)
+        with pytest.raises(Unreadable):
+            read_data_set(memoryview(data[:-200]), LITTLE_EXPLICIT)

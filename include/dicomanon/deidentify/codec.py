@@ -1,5 +1,6 @@
 """How data elements are laid out in bytes under each transfer syntax (PS3.5 sections 7 and 10, Annex A)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import TypeAlias
@@ -9,7 +10,6 @@ from dicomanon.standard.dictionary import uid_type
 Buffer: TypeAlias = bytes | memoryview
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
-_ITEM_HEADER = 8
 DELIMITATION_GROUP = 0xFFFE
 ITEM = 0xFFFEE000
 ITEM_DELIMITATION = 0xFFFEE00D
@@ -72,12 +72,28 @@ class Codec:
             value = bytes(value) + (b" " if vr in _SPACE_PADDED else b"\0")
         return self.header(tag, vr, len(value)) + bytes(value)
 
-    def sequence(self, tag: int, bodies: list[bytes]) -> bytes:
+    def sequence(self, tag: int, bodies: Iterable[bytes]) -> bytes:
         """Return a sequence of defined length from the encoded data sets of its items."""
-        pieces = [self.header(tag, "SQ", sum(map(len, bodies)) + _ITEM_HEADER * len(bodies))]
+        written = self.open_sequence()
         for body in bodies:
-            pieces += (self.implicit.pack(ITEM >> 16, ITEM & 0xFFFF, len(body)), body)
-        return b"".join(pieces)
+            self.add_item(written, [body])
+        return bytes(self.close_sequence(tag, written))
+
+    def open_sequence(self) -> bytearray:
+        """Return room for the header of a sequence, to be filled by :meth:`close_sequence`."""
+        return bytearray(len(self.header(0, "SQ", 0)))
+
+    def add_item(self, written: bytearray, pieces: Sequence[Buffer]) -> None:
+        """Add an item to a sequence, from the pieces of its encoded data set."""
+        written += self.implicit.pack(ITEM >> 16, ITEM & 0xFFFF, sum(map(len, pieces)))
+        for piece in pieces:
+            written += piece
+
+    def close_sequence(self, tag: int, written: bytearray) -> memoryview:
+        """Return a sequence of defined length whose items have been added; nothing of it is copied."""
+        header = self.header(tag, "SQ", len(written) - len(self.header(0, "SQ", 0)))
+        written[: len(header)] = header
+        return memoryview(written).toreadonly()
 
 
 def _codec(explicit: bool, little: bool) -> Codec:

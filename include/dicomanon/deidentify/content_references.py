@@ -4,9 +4,10 @@ Referenced Content Item Identifier (0040,DB73) counts items from the root: 1, 3,
 Removing an item moves those behind it, and a reference that stays as it was would point at another finding.
 """
 
+import re
 import struct
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from dicomanon.deidentify.content_items import concept_of
@@ -69,29 +70,46 @@ def content_references(
     little
         Whether the transfer syntax has the little end first.
     """
-    if rules[CONTENT_SEQUENCE].action is not Action.CLEAN_CONTENT:
+    if rules[CONTENT_SEQUENCE].action is not Action.CLEAN_CONTENT or not _may_refer(elements, buffer, little=little):
         return None
     removed: set[Position] = set()
     references: dict[Position, Position] = {}
-    to_do: list[tuple[Position, Sequence[Element], LevelRules]] = [((1,), elements, rules)]
-    while to_do:
-        position, item, level = to_do.pop()
+    levels: list[Iterator[tuple[Position, Sequence[Element], LevelRules | None]]] = [iter([((1,), elements, rules)])]
+    while levels:
+        following = next(levels[-1], None)
+        if following is None:
+            levels.pop()
+            continue
+        position, item, level = following
+        if level is None:
+            removed.add(position)
+            continue
         for element in item:
             if element.tag == REFERENCED_CONTENT_ITEM_IDENTIFIER:
                 references[position] = position_of(element, buffer, little=little)
             elif element.tag == CONTENT_SEQUENCE and element.items:
-                inside = level.inside(CONTENT_SEQUENCE)
-                for index, child in enumerate(element.items, 1):
-                    below = inside.item(*concept_of(child, buffer))
-                    if below is None:
-                        removed.add((*position, index))
-                    else:
-                        to_do.append(((*position, index), child, below))
+                levels.append(_children(position, element.items, level.inside(CONTENT_SEQUENCE), buffer))
     if not references:
         return None
     by_rules = ContentReferences(frozenset(removed))
     dangling = {position for position, target in references.items() if by_rules.moved(target) is None}
     return ContentReferences(frozenset(removed | dangling)) if dangling else by_rules
+
+
+def _children(
+    position: Position, items: Sequence[Sequence[Element]], inside: LevelRules, buffer: memoryview
+) -> Iterator[tuple[Position, Sequence[Element], LevelRules | None]]:
+    for index, child in enumerate(items, 1):
+        yield (*position, index), child, inside.item(*concept_of(child, buffer))
+
+
+def _may_refer(elements: Sequence[Element], buffer: memoryview, *, little: bool) -> bool:
+    """Tell whether the bytes of a reference's tag are anywhere in the content: few reports have one."""
+    group, number = REFERENCED_CONTENT_ITEM_IDENTIFIER >> 16, REFERENCED_CONTENT_ITEM_IDENTIFIER & 0xFFFF
+    tag = re.compile(re.escape(struct.pack(f"{'<' if little else '>'}HH", group, number)))
+    return any(
+        element.tag == CONTENT_SEQUENCE and tag.search(buffer, element.value, element.end) for element in elements
+    )
 
 
 def position_of(element: Element, buffer: memoryview, *, little: bool) -> Position:

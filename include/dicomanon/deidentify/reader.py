@@ -7,11 +7,12 @@ decoding or copying a value.
 
 import gc
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from dicomanon.deidentify.codec import (
     DEFLATED,
@@ -43,6 +44,9 @@ must not fill a worker's memory."""
 MAXIMUM_ELEMENTS = 1 << 21
 """Data elements and items of one object: some hundred bytes of memory each, in the file only eight."""
 
+LARGE_SEQUENCE = 1 << 14
+"""Bytes of a sequence above which its items are not kept in memory."""
+
 _SHORT_HEADER = 8
 _LONG_HEADER = 12
 _VRS_OF_FRAGMENTS = frozenset({"OB", "OW"})
@@ -56,7 +60,8 @@ class Element(NamedTuple):
     """Where a data element is in the buffer.
 
     ``start`` is where its header begins, or -1 if the header must not be copied; ``value`` to ``end`` its value, and
-    ``stop`` where the next element begins. ``items`` is ``None`` unless the value was read as a sequence.
+    ``stop`` where the next element begins. ``items`` is ``None`` unless the value was read as a sequence; those of a
+    large one are read anew at each turn.
     """
 
     tag: int
@@ -65,7 +70,7 @@ class Element(NamedTuple):
     value: int
     end: int
     stop: int
-    items: "list[list[Element]] | None" = None
+    items: "Sequence[list[Element]] | None" = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -102,17 +107,69 @@ class _DataSet:
         return self.elements
 
 
-class _Sequence(NamedTuple):
-    """A sequence being read, with the data set that it is part of."""
+class _Sequence:
+    """A sequence being read, with the data set that it is part of.
 
-    owner: _DataSet
-    tag: int
-    start: int
-    value: int
-    limit: int
-    undefined: bool
-    codec: Codec
-    items: list[list[Element]]
+    ``items`` becomes ``None`` when the sequence turns out to be large: then only where its items begin is kept.
+    """
+
+    __slots__ = ("codec", "items", "limit", "owner", "start", "starts", "tag", "undefined", "value")
+
+    def __init__(
+        self, owner: _DataSet, tag: int, start: int, value: int, limit: int, undefined: bool, codec: Codec
+    ) -> None:
+        self.owner = owner
+        self.tag = tag
+        self.start = start
+        self.value = value
+        self.limit = limit
+        self.undefined = undefined
+        self.codec = codec
+        self.items: list[list[Element]] | None = []
+        self.starts = array("Q")
+
+
+class LargeSequence(Sequence[list[Element]]):
+    """The items of a large sequence, of which memory has only where they begin: what is asked for is read again.
+
+    The elements of a report or of the frames of an image take ten times the memory of what they are in the file.
+    """
+
+    def __init__(self, buffer: memoryview, codec: Codec, sequence: _Sequence, known: "dict[int, _Known]") -> None:
+        self._buffer = buffer
+        self._codec = codec
+        self._inside = sequence.codec
+        self._starts = sequence.starts
+        self._known = known
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Element]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[list[Element]]: ...
+
+    def __getitem__(self, index: int | slice) -> list[Element] | Sequence[list[Element]]:
+        if isinstance(index, slice):
+            return [self._read(start) for start in self._starts[index]]
+        return self._read(self._starts[index])
+
+    def __iter__(self) -> Iterator[list[Element]]:
+        return map(self._read, self._starts)
+
+    def _read(self, start: int) -> list[Element]:
+        with _without_garbage_collection():
+            return _Reader(self._buffer, self._codec, self._known).read_item(start, self._inside)
+
+
+class _Known(NamedTuple):
+    """Where a large sequence ends that has been read before."""
+
+    end: int
+    stop: int
+    items: LargeSequence
 
 
 def read_part10(raw: memoryview) -> Part10:
@@ -195,7 +252,7 @@ def read_data_set(buffer: memoryview, codec: Codec) -> list[Element]:
         return _Reader(buffer, codec).read()
 
 
-def read_items(buffer: memoryview, element: Element, codec: Codec) -> list[list[Element]]:
+def read_items(buffer: memoryview, element: Element, codec: Codec) -> Sequence[list[Element]]:
     """Read the items of an element whose value the reader passed over, a private sequence of defined length.
 
     Raises
@@ -219,12 +276,17 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 class _Reader:
-    """Goes through a buffer once; ``_frame`` is the data set in work, ``_sequences`` what encloses it."""
+    """Goes through a buffer once; ``_frame`` is the data set in work, ``_sequences`` what encloses it.
 
-    def __init__(self, buffer: memoryview, codec: Codec) -> None:
+    ``_known`` has the large sequences by where their values begin: who reads an item again goes past those in it.
+    """
+
+    def __init__(self, buffer: memoryview, codec: Codec, known: dict[int, _Known] | None = None) -> None:
         self._buffer = buffer
         self._codec = codec
+        self._known: dict[int, _Known] = {} if known is None else known
         self._root = self._frame = _DataSet(len(buffer), False, codec)
+        self._is_item = False
         self._sequences: list[_Sequence] = []
         self._position = 0
         self._remaining = MAXIMUM_ELEMENTS
@@ -237,26 +299,41 @@ class _Reader:
                 continue
             if not self._sequences:
                 return self._root.finish()
-            self._sequences[-1].items.append(self._frame.finish())
-            self._next_item()
+            self._item_ends()
 
-    def read_sequence(self, element: Element) -> list[list[Element]]:
+    def read_item(self, start: int, codec: Codec) -> list[Element]:
+        """Read an item that has been read before; ``start`` is where its header begins."""
+        _, _, length = codec.implicit.unpack_from(self._buffer, start)
+        self._position = start + _SHORT_HEADER
+        undefined = length == UNDEFINED_LENGTH
+        limit = len(self._buffer) if undefined else self._position + length
+        self._root = self._frame = _DataSet(limit, undefined, codec)
+        self._is_item = True
+        return self.read()
+
+    def read_sequence(self, element: Element) -> Sequence[list[Element]]:
         # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
         codec = LITTLE_IMPLICIT if element.vr == "UN" and self._codec.explicit else self._codec
         if codec.little is not self._codec.little:
             raise Unreadable(f"mixed byte order at {shown_tag(element.tag)}")
-        items: list[list[Element]] = []
         self._sequences.append(
-            _Sequence(self._root, element.tag, element.start, element.value, element.end, False, codec, items)
+            _Sequence(self._root, element.tag, element.start, element.value, element.end, False, codec)
         )
         self._position = element.value
         self._next_item()
         while self._sequences:
             self._short_elements()
             if not self._data_set_goes_on():
-                self._sequences[-1].items.append(self._frame.finish())
-                self._next_item()
-        return items
+                self._item_ends()
+        return self._root.elements[0].items or []
+
+    def _item_ends(self) -> None:
+        sequence, elements = self._sequences[-1], self._frame.finish()
+        if sequence.items is not None and self._position - sequence.value > LARGE_SEQUENCE:
+            sequence.items = None
+        if sequence.items is not None:
+            sequence.items.append(elements)
+        self._next_item()
 
     def _short_elements(self) -> None:
         """Read as far as there are only plain elements in order: nearly all are, and objects have 100,000 of them."""
@@ -350,7 +427,8 @@ class _Reader:
         undefined = length == UNDEFINED_LENGTH
         if undefined and (vr in _VRS_OF_FRAGMENTS or " or " in vr):
             end, self._position = self._end_of_fragments()
-            frame.elements.append(Element(tag, vr, start if frame is self._root else -1, position, end, self._position))
+            copied = frame is self._root and not self._is_item
+            frame.elements.append(Element(tag, vr, start if copied else -1, position, end, self._position))
             return
         if undefined and vr not in {"SQ", "UN"}:
             raise Unreadable(f"undefined length at {shown_tag(tag)}")
@@ -369,7 +447,12 @@ class _Reader:
         if len(self._sequences) == MAXIMUM_DEPTH:
             raise Unreadable("nested too deeply")
         limit = frame.limit if undefined else position + length
-        self._sequences.append(_Sequence(frame, tag, start, position, limit, undefined, codec, []))
+        known = self._known.get(position)
+        if known is not None:
+            self._position = known.stop
+            frame.elements.append(Element(tag, "SQ", start, position, known.end, known.stop, known.items))
+            return
+        self._sequences.append(_Sequence(frame, tag, start, position, limit, undefined, codec))
         self._next_item()
 
     def _next_item(self) -> None:
@@ -389,17 +472,23 @@ class _Reader:
         elif tag != ITEM:
             raise Unreadable(f"no item where one must be in {shown_tag(sequence.tag)}")
         elif length == UNDEFINED_LENGTH:
+            sequence.starts.append(position)
             self._frame = _DataSet(sequence.limit, True, sequence.codec)
         elif length > sequence.limit - self._position:
             raise Unreadable(f"item too long in {shown_tag(sequence.tag)}")
         else:
+            sequence.starts.append(position)
             self._frame = _DataSet(self._position + length, False, sequence.codec)
 
     def _close(self, end: int) -> None:
         sequence = self._sequences.pop()
         self._frame = sequence.owner
+        items: Sequence[list[Element]] | None = sequence.items
+        if items is None:
+            items = LargeSequence(self._buffer, self._codec, sequence, self._known)
+            self._known[sequence.value] = _Known(end, self._position, items)
         self._frame.elements.append(
-            Element(sequence.tag, "SQ", sequence.start, sequence.value, end, self._position, sequence.items)
+            Element(sequence.tag, "SQ", sequence.start, sequence.value, end, self._position, items)
         )
 
     def _skip_padding(self) -> None:

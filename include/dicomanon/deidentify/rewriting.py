@@ -39,14 +39,17 @@ class _Level:
     """A data set that is being rewritten, the main one or one after the other the items of a sequence."""
 
     __slots__ = (
-        "bodies", "character_set", "chunks", "elements", "index", "inherited", "items", "private", "rules", "sequence",
+        "character_set", "chunks", "elements", "index", "inherited", "items", "private", "rules", "sequence", "written",
     )  # fmt: skip
 
-    def __init__(self, sequence: Element | None, items: Iterator[_ITEM], inherited: CharacterSet) -> None:
+    def __init__(
+        self, sequence: Element | None, items: Iterator[_ITEM], inherited: CharacterSet, written: bytearray
+    ) -> None:
         self.sequence = sequence
         self.items = items
         self.inherited = inherited
-        self.bodies: list[bytes] = []
+        self.written = written
+        """The items that are done, behind room for the header of the sequence: its length is known at the end."""
 
     def next_item(self, buffer: memoryview) -> bool:
         """Go to the next item; ``False`` if there is none."""
@@ -124,7 +127,7 @@ class Rewriter:
         self._references = content_references(elements, self._rules, self._buffer, little=self._codec.little)
         if self._log is None and self._references is None and self._declared_safe is None:
             self._memory = self._values.memory()
-        root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set)
+        root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set, bytearray())
         root.next_item(self._buffer)
         levels = self._levels
         levels.append(root)
@@ -136,12 +139,12 @@ class Rewriter:
                 self._remember(root)
                 return root.finish()
             # The item is done: go on with the next one, or close the sequence.
-            level.bodies.append(b"".join([chunk for _, chunk in level.finish()]))
+            self._codec.add_item(level.written, [chunk for _, chunk in level.finish()])
             if not level.next_item(self._buffer):
                 levels.pop()
                 assert level.sequence is not None
                 tag = level.sequence.tag
-                levels[-1].chunks.append((tag, self._codec.sequence(tag, level.bodies)))
+                levels[-1].chunks.append((tag, self._codec.close_sequence(tag, level.written)))
 
     def _goes_in(self, level: _Level) -> bool:
         """Rewrite the elements of a level up to the next sequence to look into; ``False`` at the end."""
@@ -264,7 +267,7 @@ class Rewriter:
             self._replace(element, rule.fallback, rule, level)
             return
         self._note(element.tag, rule.action, rule.origin)
-        below = _Level(element, chain([first], items), level.character_set)
+        below = _Level(element, chain([first], items), level.character_set, self._codec.open_sequence())
         below.next_item(self._buffer)
         self._levels.append(below)
 

@@ -1,6 +1,7 @@
 """Reads from an object what tells whether it may show a face."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import hypot, isclose, isfinite
 
@@ -35,6 +36,11 @@ _ORIENTATION = 0x00200037
 _POSITION = 0x00200032
 _THICKNESS = 0x00180050
 _STEP = 0x00180088
+_ASKED_OF_FRAMES = {
+    _PLANE_ORIENTATION: (_ORIENTATION,),
+    _PLANE_POSITION: (_POSITION,),
+    _PIXEL_MEASURES: (_STEP, _THICKNESS),
+}
 _AXES = 3
 _UNIT = 0.02
 
@@ -42,19 +48,18 @@ _UNIT = 0.02
 def facts_of(source: SourceInstance) -> Facts:
     """Return what an instance says; of a multi-frame object, what its functional groups say too (PS3.3 C.7.6.16)."""
     main = source.file.elements
-    shared = _items(source.element(_SHARED_GROUPS))
-    groups = [*shared, *_items(source.element(_PER_FRAME_GROUPS))]
-    anatomy = [item for group in groups[: len(shared) + 1] for item in _inside(group, _FRAME_ANATOMY)]
+    shared, frames = _items(source.element(_SHARED_GROUPS)), _items(source.element(_PER_FRAME_GROUPS))
+    anatomy = [item for group in (*shared, *frames[:1]) for item in _inside(group, _FRAME_ANATOMY)]
     texts = [text for tag in _TEXTS if (text := source.text(tag))]
     regions = []
     for code in chain.from_iterable(_inside(level, tag) for level in (main, *anatomy) for tag in _CODES):
         texts += [_text(source, element) for element in code if element.tag == _CODE_MEANING]
         regions += [_text(source, element) for element in code if element.tag in _CODE_VALUES]
-    normals = {_normal(numbers) for numbers in _numbers(source, main, groups, _PLANE_ORIENTATION, _ORIENTATION)}
+    of_frames = _numbers_of_frames(source, chain(shared, frames))
+    own = {tag: [numbers_in(source, main, tag)] for tag in (_ORIENTATION, _STEP, _THICKNESS) if source.element(tag)}
+    normals = {_normal(numbers) for numbers in own.get(_ORIENTATION, []) + of_frames[_ORIENTATION]}
     across = normals.pop() if len(normals) == 1 else None
-    steps = _numbers(source, main, groups, _PIXEL_MEASURES, _STEP) or _numbers(
-        source, main, groups, _PIXEL_MEASURES, _THICKNESS
-    )
+    steps = next((each for tag in (_STEP, _THICKNESS) if (each := own.get(tag, []) + of_frames[tag])), [])
     return Facts(
         iod=iod_by_sop_class().get(source.sop_class_uid, ""),
         image_type=tuple(part.strip() for part in source.text(_IMAGE_TYPE).upper().split("\\")),
@@ -63,7 +68,7 @@ def facts_of(source: SourceInstance) -> Facts:
         regions=tuple(regions),
         across=across,
         step_mm=min((abs(step[0]) for step in steps if len(step) == 1), default=None),
-        extent_mm=_extent(_numbers(source, [], groups, _PLANE_POSITION, _POSITION), across),
+        extent_mm=_extent(of_frames[_POSITION], across),
     )
 
 
@@ -95,12 +100,19 @@ def _normal(numbers: tuple[float, ...]) -> tuple[float, float, float] | None:
     return normal if isclose(hypot(*normal), 1.0, abs_tol=_UNIT) else None
 
 
-def _numbers(
-    source: SourceInstance, main: list[Element], groups: list[list[Element]], group: int, tag: int
-) -> list[tuple[float, ...]]:
-    """Return the values of a numeric attribute, of the main data set and of a functional group of every frame."""
-    levels = [main, *(item for one in groups for item in _inside(one, group))]
-    return [_parsed(_text(source, element)) for level in levels for element in level if element.tag == tag]
+def _numbers_of_frames(
+    source: SourceInstance, groups: Iterable[list[Element]]
+) -> defaultdict[int, list[tuple[float, ...]]]:
+    """Return the values of numeric attributes in the functional groups, by tag, each frame looked at once."""
+    found: defaultdict[int, list[tuple[float, ...]]] = defaultdict(list)
+    for group in groups:
+        for element in group:
+            asked = _ASKED_OF_FRAMES.get(element.tag, ())
+            for item in _items(element) if asked else ():
+                for inner in item:
+                    if inner.tag in asked:
+                        found[inner.tag].append(_parsed(_text(source, inner)))
+    return found
 
 
 def _parsed(text: str) -> tuple[float, ...]:
@@ -117,7 +129,7 @@ def _inside(level: list[Element], tag: int) -> Iterator[list[Element]]:
             yield from _items(element)
 
 
-def _items(element: Element | None) -> list[list[Element]]:
+def _items(element: Element | None) -> Sequence[list[Element]]:
     return (element.items or []) if element is not None else []
 
 

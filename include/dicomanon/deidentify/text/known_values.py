@@ -4,7 +4,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property, lru_cache
@@ -262,28 +262,37 @@ def _known_values(found: frozenset[tuple[str, bytes, CharacterSet]]) -> KnownVal
     return KnownValues(**{field: frozenset(values) for field, values in fields.items()})
 
 
+_Level = tuple[list[Element], CharacterSet, dict[int, str]]
+
+
 def _values(source: SourceInstance) -> Iterator[tuple[str, bytes, CharacterSet]]:
     anywhere, inside = _kinds()
     buffer = source.file.buffer
-    levels: list[tuple[list[Element], CharacterSet, dict[int, str]]] = [
-        (source.file.elements, source.character_set, {})
-    ]
+    levels: list[Iterator[_Level]] = [iter([(source.file.elements, source.character_set, {})])]
     while levels:
-        elements, character_set, here = levels.pop()
+        level = next(levels[-1], None)
+        if level is None:
+            levels.pop()
+            continue
+        elements, character_set, here = level
         for element in elements:
             if element.items is not None:
                 within = inside.get(element.tag, here)
-                for item in element.items:
-                    declared = next((each for each in item[:2] if each.tag == SPECIFIC_CHARACTER_SET), None)
-                    theirs = (
-                        CharacterSet.of(bytes(buffer[declared.value : declared.end])) if declared else character_set
-                    )
-                    levels.append((item, theirs, within))
+                levels.append(_items(element.items, buffer, character_set, within))
                 continue
             kind = "name" if element.vr == "PN" else here.get(element.tag) or anywhere.get(element.tag)
             if kind is None or element.vr not in _DECODED or not 0 < element.end - element.value <= _LONGEST_VALUE:
                 continue
             yield kind, bytes(buffer[element.value : element.end]), character_set
+
+
+def _items(
+    items: Sequence[list[Element]], buffer: memoryview, character_set: CharacterSet, within: dict[int, str]
+) -> Iterator[_Level]:
+    for item in items:
+        declared = next((each for each in item[:2] if each.tag == SPECIFIC_CHARACTER_SET), None)
+        theirs = CharacterSet.of(bytes(buffer[declared.value : declared.end])) if declared else character_set
+        yield item, theirs, within
 
 
 def _day(value: str) -> date | None:
