@@ -1,16 +1,17 @@
-"""Makes boxes of an image black and leaves every other pixel as it is (PS3.15 E.3.1, Clean Pixel Data Option)."""
+"""Takes text and faces out of an image and leaves every other pixel as it is (PS3.15 E.3.1, E.3.2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dicomanon.deidentify.codec import Buffer
 from dicomanon.deidentify.pixels.description import (
+    BYTE,
     COLOURS,
     PIXEL_DATA,
     PLANAR_CONFIGURATION,
 )
 from dicomanon.deidentify.pixels.encapsulated import EXTENDED_OFFSET_TABLE, EXTENDED_OFFSET_TABLE_LENGTHS
-from dicomanon.deidentify.pixels.filling import boxes_by_frame
+from dicomanon.deidentify.pixels.filling import Stencil, covers_by_frame
 from dicomanon.deidentify.pixels.image import PixelImage
 from dicomanon.deidentify.pixels.masking_native import mask_native
 from dicomanon.deidentify.pixels.masking_streams import MaskedStreams, mask_streams
@@ -24,7 +25,7 @@ LOSSY_IMAGE_COMPRESSION_RATIO = 0x00282112
 LOSSY_IMAGE_COMPRESSION_METHOD = 0x00282114
 
 _STALE = (0x00280104, 0x00280105, 0x00280106, 0x00280107, 0x00280108, 0x00280109, 0x00280110, 0x00280111)
-"""Smallest and largest pixel values, of the image, the series, the plane: the text may have been the extreme."""
+"""Smallest and largest pixel values, of the image, the series, the plane: what went may have been the extreme."""
 _METHODS = {
     "1.2.840.10008.1.2.4.50": b"ISO_10918_1",
     "1.2.840.10008.1.2.4.51": b"ISO_10918_1",
@@ -36,7 +37,7 @@ _METHODS = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MaskedPixels:
-    """Pixel data with black boxes.
+    """Pixel data without what had to go.
 
     Attributes
     ----------
@@ -53,12 +54,13 @@ class MaskedPixels:
     attributes: Mapping[int, bytes | None] = field(default_factory=dict)
 
 
-def mask(image: PixelImage, regions: Sequence[Region]) -> MaskedPixels:
-    """Return the pixel data of an image with regions made black.
+def mask(image: PixelImage, regions: Sequence[Region], stencils: Mapping[int, Stencil] | None = None) -> MaskedPixels:
+    """Return the pixel data of an image with regions made black and the pixels of stencils set to their value.
 
     Uncompressed frames are changed in a copy. Compressed ones are encoded anew without loss, decoded again and compared
     with what they should be; of lossy JPEG frames only the blocks that a box touches are changed, and no frame loses a
-    second time. Frames without a box are copied, unless the transfer syntax has to change for all of them.
+    second time: with stencils they become JPEG-LS. Frames of which nothing goes are copied, unless the transfer syntax
+    has to change for all of them.
 
     Parameters
     ----------
@@ -66,22 +68,26 @@ def mask(image: PixelImage, regions: Sequence[Region]) -> MaskedPixels:
         The image; its source is not changed.
     regions
         What is made black. Boxes are cut to the image, and frames that it does not have are passed over.
+    stencils
+        By frame; of grey images only. Where there is a box, too, the box counts.
 
     Raises
     ------
     Held
         ``BURNED_IN_RISK``: there is no way to change pixels of this kind. ``UNDECODABLE``. ``RULE_FAILED``: no region
-        lies inside of the image, or what was encoded is not what was to be encoded.
+        lies inside of the image, a stencil is not of grey pixels, or what was encoded is not what was to be encoded.
     """
-    boxes = boxes_by_frame(image, regions)
-    if not boxes:
+    covers = covers_by_frame(image, regions, stencils)
+    if not covers or (regions and not any(cover.boxes for cover in covers.values())):
         raise Held(HoldReason.RULE_FAILED, "no region lies inside of the image")
     if image.tag != PIXEL_DATA:
         raise Held(HoldReason.BURNED_IN_RISK, "text in pixels of a kind that cannot be masked")
+    if stencils and (image.samples > 1 or image.allocated < BYTE):
+        raise Held(HoldReason.RULE_FAILED, "a stencil on pixels that are not grey")
     attributes: dict[int, bytes | None] = {tag: None for tag in _STALE if image.source.element(tag)}
     if not image.encapsulated:
-        return MaskedPixels(mask_native(image, boxes), image.transfer_syntax, attributes)
-    streams = mask_streams(image, boxes)
+        return MaskedPixels(mask_native(image, covers), image.transfer_syntax, attributes)
+    streams = mask_streams(image, covers)
     attributes |= _description(image, streams)
     return MaskedPixels(streams.pieces, streams.transfer_syntax, attributes)
 

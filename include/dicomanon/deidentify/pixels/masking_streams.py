@@ -1,7 +1,7 @@
-"""Makes boxes of compressed frames black without loss anywhere else, and looks at the result before it is released."""
+"""Covers what goes of compressed frames without loss anywhere else, and looks at the result before it is released."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,12 +25,11 @@ from dicomanon.deidentify.pixels.decoding import (
 )
 from dicomanon.deidentify.pixels.description import BYTE, COLOURS, PIXEL_DATA, RGB, Samples
 from dicomanon.deidentify.pixels.encapsulated import EXTENDED_OFFSET_TABLE, encapsulated, fragments_of
-from dicomanon.deidentify.pixels.filling import fill, outside
+from dicomanon.deidentify.pixels.filling import Cover, Covers, fill, outside
 from dicomanon.deidentify.pixels.fragments import spans_of_text
 from dicomanon.deidentify.pixels.image import PixelImage
 from dicomanon.deidentify.pixels.lossless import Unencodable, encode
 from dicomanon.deidentify.pixels.pixel_data import has_embedded_overlay
-from dicomanon.deidentify.pixels.regions import Box
 from dicomanon.deidentify.pixels.streams import Header
 from dicomanon.errors import Held
 from dicomanon.reasons import HoldReason
@@ -41,7 +40,7 @@ _MAY_BE_LOSSY = frozenset({JPEG_2000_SYNTAX, "1.2.840.10008.1.2.4.203"})
 _BY_PIXEL = 2
 _SHADES = {(0,): 0, (255,): 255, (0, 0, 0): 0}
 _LONGEST_VALUE = 0xFFFFFFFE
-_Boxes = Mapping[int, Sequence[Box]]
+_NOTHING = Cover()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,10 +76,10 @@ class _Plan:
     transformed: bool = False
 
 
-def mask_streams(image: PixelImage, boxes: _Boxes) -> MaskedStreams:
-    """Return pixel data with black boxes.
+def mask_streams(image: PixelImage, covers: Covers) -> MaskedStreams:
+    """Return pixel data less what is covered.
 
-    Frames without a box are copied, fragment by fragment, unless the transfer syntax has to change.
+    Frames of which nothing goes are copied, fragment by fragment, unless the transfer syntax has to change.
 
     Raises
     ------
@@ -90,17 +89,17 @@ def mask_streams(image: PixelImage, boxes: _Boxes) -> MaskedStreams:
     """
     if has_embedded_overlay(image.source):
         raise Held(HoldReason.BURNED_IN_RISK, "overlay in unused bits of compressed pixel data")
-    first = min(boxes)
+    first = min(covers)
     header = None if image.transfer_syntax == RLE else checked_header(image.stream(first), image)
-    made = _by_coefficients(image, boxes) if image.transfer_syntax in JPEG_SYNTAXES else None
+    made = _by_coefficients(image, covers) if image.transfer_syntax in JPEG_SYNTAXES else None
     photometric, syntax = image.photometric, image.transfer_syntax
     if made is None:
         plan = _plan(image, header)
         syntax, photometric = plan.syntax, plan.photometric
         try:
-            made = _encoded(image, boxes, plan)
+            made = _encoded(image, covers, plan)
         except Unencodable:
-            return _uncompressed(image, boxes, header)
+            return _uncompressed(image, covers, header)
     start, end = fragments_of(image.source, image.element)[0]
     tabled = end > start or image.source.element(EXTENDED_OFFSET_TABLE) is not None
     pieces = encapsulated(made, offsets=tabled)
@@ -124,38 +123,39 @@ def _plan(image: PixelImage, header: Header | None) -> _Plan:
     return _Plan(syntax, image.photometric, whole=False, transformed=transformed)
 
 
-def _by_coefficients(image: PixelImage, boxes: _Boxes) -> list[Sequence[Buffer]] | None:
+def _by_coefficients(image: PixelImage, covers: Covers) -> list[Sequence[Buffer]] | None:
     """Mask lossy JPEG frames by their coefficients; ``None`` if that cannot be done for all of them."""
-    if not coefficients.available():
+    if not coefficients.available() or any(cover.stencil is not None for cover in covers.values()):
         return None
     shade = _SHADES.get(black(image, RGB if image.samples > 1 else image.photometric, lambda: np.empty(0, np.uint8)))
-    headers = {index: checked_header(image.stream(index), image) for index in boxes}
+    headers = {index: checked_header(image.stream(index), image) for index in covers}
     if shade is None or image.signed or image.stored != BYTE or any(h.precision != BYTE for h in headers.values()):
         return None
     made: list[Sequence[Buffer]] = []
     for index, copied in enumerate(_copied(image)):
-        if index not in boxes:
+        if index not in covers:
             made.append(copied)
             continue
+        boxes = covers[index].boxes
         stream = image.stream(index)
         decode(stream, image)
         rgb = is_rgb(headers[index], image)
-        masked = coefficients.blackened(stream, headers[index], boxes[index], shade, rgb=rgb)
+        masked = coefficients.blackened(stream, headers[index], boxes, shade, rgb=rgb)
         again = decode(masked, image).samples
-        if any((again[box.top : box.bottom, box.left : box.right] != shade).any() for box in boxes[index]):
+        if any((again[box.top : box.bottom, box.left : box.right] != shade).any() for box in boxes):
             raise Held(HoldReason.RULE_FAILED, "a masked frame shows something in its boxes")
         made.append([masked])
     return made
 
 
-def _encoded(image: PixelImage, boxes: _Boxes, plan: _Plan) -> list[Sequence[Buffer]]:
+def _encoded(image: PixelImage, covers: Covers, plan: _Plan) -> list[Sequence[Buffer]]:
     result = replace(image, transfer_syntax=plan.syntax, photometric=plan.photometric, planar=0)
     made: list[Sequence[Buffer]] = []
     for index, copied in enumerate(_copied(image)):
-        if index not in boxes and not plan.whole:
+        if index not in covers and not plan.whole:
             made.append(copied)
             continue
-        frame = _filled(image, index, boxes.get(index, ()))
+        frame = _filled(image, index, covers.get(index, _NOTHING))
         interleave = _BY_PIXEL
         if plan.syntax == image.transfer_syntax and plan.syntax in JPEG_LS_SYNTAXES:
             interleave = checked_header(image.stream(index), image).interleave
@@ -168,22 +168,26 @@ def _encoded(image: PixelImage, boxes: _Boxes, plan: _Plan) -> list[Sequence[Buf
     return made
 
 
-def _filled(image: PixelImage, index: int, boxes: Sequence[Box]) -> Decoded:
+def _filled(image: PixelImage, index: int, cover: Cover) -> Decoded:
     decoded = image.decoded(index)
-    if not boxes:
+    if cover is _NOTHING:
         return decoded
-    values = black(image, decoded.photometric, lambda: outside(decoded.values(image), boxes))
     samples = np.array(decoded.samples)
-    fill(samples, boxes, [decoded.cell(value, image) for value in values])
+    if cover.stencil is not None:
+        samples[cover.stencil.pixels] = decoded.cell(cover.stencil.value, image)
+    if cover.boxes:
+        left = replace(decoded, samples=samples)
+        values = black(image, decoded.photometric, lambda: outside(left.values(image), cover.boxes))
+        fill(samples, cover.boxes, [decoded.cell(value, image) for value in values])
     return replace(decoded, samples=samples)
 
 
-def _uncompressed(image: PixelImage, boxes: _Boxes, header: Header | None) -> MaskedStreams:
+def _uncompressed(image: PixelImage, covers: Covers, header: Header | None) -> MaskedStreams:
     """Store all frames uncompressed: the one way that is always open."""
     photometric = image.photometric
     frames: list[bytes] = []
     for index in range(image.frames):
-        frame = _filled(image, index, boxes.get(index, ()))
+        frame = _filled(image, index, covers.get(index, _NOTHING))
         photometric = frame.photometric
         frames.append(_cells(frame, image).tobytes())
     length = sum(map(len, frames))
