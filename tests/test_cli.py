@@ -301,7 +301,7 @@ def test_unknown_profile_is_refused_with_those_that_are_shipped(
     assert not (command.folder / "results").exists()
 
 
-def test_profile_that_claims_what_is_not_done_is_refused(
+def test_profile_that_claims_for_all_what_objects_claim_is_refused(
     command: Command, source: Path, elsewhere: dict[str, str]
 ) -> None:
     profile = command.folder / "own.yaml"

@@ -115,5 +115,9 @@ def test_nothing_is_claimed_of_pixels_that_nobody_looked_at() -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_face_that_may_show_is_said_to(codec: Codec) -> None:
-    assert marked(codec=codec, may_show_face=True).RecognizableVisualFeatures == "YES"
+@pytest.mark.parametrize(("may_show", "said"), [(True, "YES"), (False, "NO")])
+def test_a_face_that_may_show_or_was_taken_out_is_said_to(codec: Codec, may_show: bool, said: str) -> None:
+    result = marked(codec=codec, may_show_face=may_show)
+    assert result.RecognizableVisualFeatures == said
+    claimed = {item.CodeValue for item in result.DeidentificationMethodCodeSequence}
+    assert ("113102" in claimed) is not may_show

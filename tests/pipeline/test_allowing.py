@@ -5,6 +5,7 @@ from pydicom.uid import CTImageStorage
 
 from dicomanon.pipeline.allowing import allowed_attributes
 from dicomanon.profile import Profile, compile_profile, load_profile, shipped_profiles
+from dicomanon.validate.allowed import DEFACING
 from dicomanon.validate.elements import Element
 
 STUDY_DESCRIPTION, PATIENT_ADDRESS, DERIVATION_CODES = 0x00081030, 0x00101040, 0x00089215
@@ -30,6 +31,12 @@ def element(tag: int, *path: int) -> Element:
 def test_codes_are_those_that_the_engine_claims(name: str) -> None:
     compiled = compile_profile(load_profile(name))
     assert allowed_attributes(compiled.profile).codes == {code.value for code in compiled.method_codes}
+
+
+@pytest.mark.parametrize(("faces", "may_claim"), [("pass", False), ("hold", False), ("deface", True)])
+def test_a_profile_that_takes_faces_out_lets_objects_claim_it(faces: str, may_claim: bool) -> None:
+    ours = load_profile("research").model_copy(update={"recognizable_visual_features": faces})
+    assert (DEFACING in allowed_attributes(ours).options) is may_claim
 
 
 def test_override_of_an_attribute_is_passed_on() -> None:

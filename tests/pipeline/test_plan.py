@@ -1,5 +1,6 @@
 """How unsettled instances are cut into batches."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from hypothesis import given
@@ -44,6 +45,13 @@ def test_a_study_that_fits_stays_whole() -> None:
 def test_a_study_larger_than_a_batch_spans_several() -> None:
     batches = cut(study(250), instances=100, megabytes=1000, at_once=1)
     assert [len(batch) for batch in batches] == [100, 100, 50]
+
+
+def test_a_series_stays_whole_where_faces_are_looked_for() -> None:
+    planned = study(60) + study(150, 60) + study(60, 210)
+    planned = [replace(one, study_id=planned[0].study_id) for one in planned]
+    batches = cut(planned, instances=100, megabytes=1000, at_once=1, whole_series=True)
+    assert [len(batch) for batch in batches] == [60, 150, 60]
 
 
 def test_large_objects_make_smaller_batches() -> None:

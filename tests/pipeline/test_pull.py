@@ -53,6 +53,11 @@ def test_what_is_left_of_a_series_is_asked_for_one_by_one() -> None:
     ]
 
 
+def test_where_faces_are_looked_for_series_are_asked_for_whole_and_one_by_one() -> None:
+    wanted = sources("1", "1.1", 3, series_has=3, study_has=5) + sources("1", "1.2", 1, series_has=2, study_has=5)
+    assert requests_for(wanted, whole_series=True) == [Request("1", "1.1"), Request("1", "1.2")]
+
+
 def test_studies_do_not_add_up_to_each_other() -> None:
     wanted = sources("1", "1.1", 2, series_has=2, study_has=4) + sources("2", "2.1", 2, series_has=2, study_has=2)
     assert requests_for(wanted) == [Request("1", "1.1"), Request("2")]

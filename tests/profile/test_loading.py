@@ -54,7 +54,7 @@ def test_profile_is_read_from_a_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", sorted(set(option_names()) - REFUSED))
-def test_every_option_but_the_one_that_nobody_carries_out_is_accepted(option: str) -> None:
+def test_every_option_but_the_one_that_a_switch_says_is_accepted(option: str) -> None:
     assert parse_profile(GOOD.replace("[]", f"[{option}]").encode(), "ours").options == (option,)
 
 

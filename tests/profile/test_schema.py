@@ -76,8 +76,8 @@ def test_what_is_written_out_is_read_back_as_the_same(name: str) -> None:
         ([], {"birth_date": "keep"}, "birth_date"),
         ([], {"maximum_age": 79}, "no age is kept"),
         ([], {"trust_block_identifying_information": True}, "no private attribute is kept"),
-        ([], {"recognizable_visual_features": "deface"}, "deface is not carried out yet"),
-        (["clean-recognizable-visual-features"], {}, "not carried out yet"),
+        ([], {"recognizable_visual_features": "blur"}, "recognizable_visual_features"),
+        (["clean-recognizable-visual-features"], {}, "say recognizable_visual_features: deface"),
         (["retain-uids", "retain-uids"], {}, "listed twice"),
     ],
 )

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pydicom.dataset import Dataset
+from tests.deidentify.faces.heads import phantom
+from tests.head_series import defacing_profile, head_ct, raw
 from tests.proxy import Reply, proxy
 from tests.site import CAST, Ingested, PlantedError, Run, Site, ct, encoded, read, slices, study
 
 from dicomanon.deidentify import Deidentified, encode
 from dicomanon.devices import DeviceDecision
 from dicomanon.errors import Fatal
-from dicomanon.pipeline import anonymize, validate
+from dicomanon.pipeline import anonymize, series, validate
 from dicomanon.reasons import HoldReason
 from dicomanon.sample.corpus import SampleManifest
 
@@ -136,6 +139,26 @@ def test_held_or_stored_as_the_sample_says(
         expected = f"held({file.reason})" if file.expected == "held" else "stored"
         assert ingested.states[file.sop_uid] == expected, file.path
     assert set(ingested.research) == {ingested.uids[uid] for uid, state in ingested.states.items() if state == "stored"}
+
+
+@pytest.mark.parametrize("spoilt", ["a slice is missing", "nobody finds a face", "the search fails"])
+def test_no_face_goes_out_where_it_cannot_be_taken_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoilt: str
+) -> None:
+    monkeypatch.setenv("DICOMANON_PROFILE", str(defacing_profile(tmp_path)))
+    head = head_ct(study("head"), phantom(spacing=(4.0, 3.0, 3.0)))
+    if spoilt == "a slice is missing":
+        del head[20]
+    elif spoilt == "nobody finds a face":
+        for dataset in head:
+            dataset.PixelData = bytes(len(dataset.PixelData))
+            dataset.BodyPartExamined = dataset.StudyDescription = dataset.SeriesDescription = ""
+    else:
+        monkeypatch.setattr(series, "find_faces", Mock(side_effect=PlantedError))
+    balance = site.ingest(*raw(head), *slices(STUDY))
+    assert (balance["held"], balance["stored"]) == (len(head), 3)
+    assert {state for state in site.states().values() if state != "stored"} == {"held(recognizable-face)"}
+    assert len(site.research_objects()) == 3
 
 
 def test_held_when_what_arrives_is_no_whole_object(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

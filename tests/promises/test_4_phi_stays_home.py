@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import psycopg
 import pytest
 import requests
+from tests.deidentify.faces.heads import phantom
+from tests.head_series import defacing_profile, head_ct, raw
 from tests.proxy import Reply, proxy
 from tests.site import Ingested, Run, Site, ct, encoded, logged, read, study
 
@@ -60,6 +63,23 @@ def test_nothing_that_was_staged_holds_any(ingested: Ingested, planted: LeakScan
     for name, data in ingested.staged.items():
         assert planted.scan_text(name) == []
         assert planted.scan_bytes(data, name) == []
+
+
+def test_no_pixel_of_a_face_that_goes_is_written_down(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DICOMANON_PROFILE", str(defacing_profile(tmp_path)))
+    head = phantom(spacing=(4.0, 2.0, 2.0))
+    objects = head_ct(study("face"), head)
+    site.load(*raw(objects))
+    Run().pulled()
+    written = b"".join(path.read_bytes() for path in site.folder.rglob("*") if path.is_file())
+    slices, rows, columns = np.nonzero(head.face)
+    for at in range(0, len(slices), 97):
+        pixels = objects[slices[at]].pixel_array[rows[at], columns[at] - 4 : columns[at] + 4]
+        assert pixels.astype("<i2").tobytes() not in written
+    brain = objects[45].pixel_array[70, 40:60].astype("<i2").tobytes()
+    assert brain in written, "what stays is there, so what goes would be found"
 
 
 def test_no_log_line_holds_any(ingested: Ingested, planted: LeakScanner) -> None:

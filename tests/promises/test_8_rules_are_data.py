@@ -97,7 +97,7 @@ def test_the_version_follows_what_is_done_and_not_what_is_said_about_it(tmp_path
         "just a text",
         "",
     ],
-    ids=["no such option", "option not carried out", "unknown key", "name", "no mapping", "empty"],
+    ids=["no such option", "what a switch says", "unknown key", "name", "no mapping", "empty"],
 )
 def test_rules_that_cannot_be_kept_are_refused_before_anything_is_done(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str

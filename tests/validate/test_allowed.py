@@ -62,7 +62,7 @@ def test_codes_and_marker_follow_the_options() -> None:
     assert "UNMODIFIED" in AllowedAttributes.for_options(["retain-longitudinal-full-dates"]).longitudinal
 
 
-def test_option_that_is_not_carried_out_is_not_to_be_claimed() -> None:
+def test_what_objects_claim_one_by_one_is_not_demanded_of_all() -> None:
     options = ["clean-pixel-data", "clean-recognizable-visual-features", "clean-descriptors"]
     assert AllowedAttributes.for_options(options).codes == {"113100", "113105"}
 

@@ -23,7 +23,7 @@ from tests.validate.support import (
 )
 
 from dicomanon.reasons import HoldReason
-from dicomanon.validate.allowed import AllowedAttributes
+from dicomanon.validate.allowed import DEFACING, AllowedAttributes
 from dicomanon.validate.examine import Findings, examine
 from dicomanon.validate.search import KnownValueSearch
 
@@ -352,6 +352,30 @@ def test_missing_or_untrue_marker_is_found(check: Check, dataset: Dataset, keywo
 def test_method_codes_other_than_the_options_are_found(check: Check, dataset: Dataset, codes: list[str]) -> None:
     dataset.DeidentificationMethodCodeSequence = Sequence([code(value, "x") for value in codes])
     assert check(dataset).counts == {"method-code": 1}
+
+
+@pytest.mark.parametrize(
+    ("option", "claimed", "says", "counts"),
+    [
+        (DEFACING, True, "NO", {}),
+        (DEFACING, False, None, {}),
+        (DEFACING, True, None, {"method-code": 1}),
+        (DEFACING, True, "YES", {"method-code": 1, "marker": 1}),
+        (DEFACING, False, "YES", {"marker": 1}),
+        ("", True, "NO", {"method-code": 1}),
+        ("", False, "YES", {}),
+    ],
+)
+def test_a_face_is_claimed_to_be_out_only_by_a_profile_that_takes_it_out_and_is_not_let_out_by_that(
+    dataset: Dataset, option: str, claimed: bool, says: str | None, counts: dict[str, int]
+) -> None:
+    if claimed:
+        dataset.DeidentificationMethodCodeSequence.append(code("113102", "Clean Recognizable Visual Features Option"))
+    if says:
+        dataset.RecognizableVisualFeatures = says
+    data = encoded(dataset)
+    allowed = AllowedAttributes.for_options(OPTIONS | ({option} if option else set()))
+    assert examine(data, expected(data), KnownValueSearch(KNOWN), allowed).counts == counts
 
 
 def test_file_meta_of_the_source_is_found(check: Check, dataset: Dataset) -> None:

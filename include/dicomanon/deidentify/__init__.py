@@ -3,6 +3,7 @@
 from dicomanon.deidentify.context import PatientContext
 from dicomanon.deidentify.encoding import encode, encode_in_pieces
 from dicomanon.deidentify.engine import deidentify
+from dicomanon.deidentify.faces.series import Face, find_faces
 from dicomanon.deidentify.outcome import ActionEntry, ActionLog, Deidentified, Filtered, HeldInstance, Outcome
 from dicomanon.deidentify.pixels.seeing import Seen, look, look_together
 from dicomanon.deidentify.source import SourceInstance, parse
@@ -12,6 +13,7 @@ __all__ = [
     "ActionEntry",
     "ActionLog",
     "Deidentified",
+    "Face",
     "Filtered",
     "HeldInstance",
     "Outcome",
@@ -22,6 +24,7 @@ __all__ = [
     "deidentify",
     "encode",
     "encode_in_pieces",
+    "find_faces",
     "look",
     "look_together",
     "parse",

@@ -1,13 +1,17 @@
 """De-identifies one instance: source, profile and context in, outcome out, and never an exception."""
 
+from collections.abc import Mapping
+
 from dicomanon.deidentify.codec import Buffer
 from dicomanon.deidentify.conditions import keep_conditions
 from dicomanon.deidentify.context import PatientContext
-from dicomanon.deidentify.faces.policy import judge_face
+from dicomanon.deidentify.faces.policy import judge_face, must_be_defaced
 from dicomanon.deidentify.faces.recognise import Sight
+from dicomanon.deidentify.faces.series import Face
 from dicomanon.deidentify.markers import CONTRIBUTING_EQUIPMENT, markers
 from dicomanon.deidentify.outcome import ActionLog, Deidentified, HeldInstance, Outcome
 from dicomanon.deidentify.pixels.decision import PixelPath, Risk, decide
+from dicomanon.deidentify.pixels.filling import Stencil
 from dicomanon.deidentify.pixels.image import PIXELS, PixelImage
 from dicomanon.deidentify.pixels.masking import MaskedPixels, mask
 from dicomanon.deidentify.pixels.seeing import Seen
@@ -16,10 +20,14 @@ from dicomanon.deidentify.source import SourceInstance
 from dicomanon.deidentify.uids import research_uids
 from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Held
+from dicomanon.profile.actions import Action
 from dicomanon.profile.compiler import CLEAN_PIXEL_DATA, LONGITUDINAL_INFORMATION_MODIFIED, CompiledProfile
 from dicomanon.profile.options import RETAIN_UIDS
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.dictionary import shown_tag
+
+DEFACED_PIXELS = "defaced-pixels"
+"""Among the counts of actions, that of pixels that became air."""
 
 
 def deidentify(
@@ -29,6 +37,7 @@ def deidentify(
     log: ActionLog | None = None,
     *,
     seen: Seen | None = None,
+    face: Face | Held | None = None,
 ) -> Outcome:
     """Apply a profile to an instance (PS3.15 Annex E).
 
@@ -45,6 +54,9 @@ def deidentify(
     seen
         What :func:`~dicomanon.deidentify.look` found in the pixels. Without it the headers are cleaned, the pixels
         stay as they are and nothing is claimed of them; where text is likely in them, the instance is held.
+    face
+        What :func:`~dicomanon.deidentify.find_faces` found in the series. Without it an instance is held that the
+        profile releases only without its face.
 
     Returns
     -------
@@ -54,12 +66,14 @@ def deidentify(
     rewriter: Rewriter | None = None
     try:
         _require_a_look(source, profile, seen)
-        face = judge_face(source, profile)
+        recognition = judge_face(source, profile, face)
+        defaced = face if isinstance(face, Face) and must_be_defaced(source, profile) else None
         _require_secrets(profile, context)
         rewriter = Rewriter(source, profile, context, log)
         uids = research_uids(context.uids, retained=profile.has(RETAIN_UIDS))
         rewritten = rewriter.rewrite()
-        masked = _masked(source, profile, seen)
+        stencils = defaced.stencils(source) if defaced else {}
+        masked = _masked(source, profile, seen, stencils)
         if masked is not None:
             rewritten = _with_pixels(rewritten, masked)
         written = markers(
@@ -71,7 +85,7 @@ def deidentify(
             pixels_cleaned=seen is not None
             and seen.decision.path is not PixelPath.NOTHING
             and profile.has(CLEAN_PIXEL_DATA),
-            may_show_face=face.sight is Sight.MAY_SHOW,
+            may_show_face=False if defaced else (recognition.sight is Sight.MAY_SHOW or None),
         )
         ours = {tag for tag, _ in written}
         kept = keep_conditions(rewritten, source.file.codec)
@@ -84,7 +98,10 @@ def deidentify(
             series_uid=uids(source.series_uid),
             sop_uid=uids(source.sop_uid),
             transfer_syntax=source.transfer_syntax if masked is None else masked.transfer_syntax,
-            action_counts={str(action): count for action, count in rewriter.counts.items()},
+            action_counts={
+                **{str(action): count for action, count in rewriter.counts.items()},
+                **(_count_defaced(stencils, log) if defaced else {}),
+            },
             chunks=tuple([chunk for _, chunk in elements]),
         )
     except Held as held:
@@ -106,14 +123,25 @@ def _require_a_look(source: SourceInstance, profile: CompiledProfile, seen: Seen
         raise Held(HoldReason.BURNED_IN_RISK, ", ".join(decision.reasons))
 
 
-def _masked(source: SourceInstance, profile: CompiledProfile, seen: Seen | None) -> MaskedPixels | None:
-    if seen is None or not seen.regions:
-        return None
-    if not profile.has(CLEAN_PIXEL_DATA):
+def _masked(
+    source: SourceInstance, profile: CompiledProfile, seen: Seen | None, stencils: Mapping[int, Stencil]
+) -> MaskedPixels | None:
+    """Return the pixels less text and face, encoded once; ``None`` where neither is in them."""
+    regions = seen.regions if seen is not None else ()
+    if regions and not profile.has(CLEAN_PIXEL_DATA):
         raise Held(HoldReason.BURNED_IN_RISK, "text in pixels that the profile leaves as they are")
+    if not regions and not stencils:
+        return None
     image = PixelImage.of(source)
-    assert image is not None, "regions are of an image"
-    return mask(image, seen.regions)
+    assert image is not None, "regions and stencils are of an image"
+    return mask(image, regions, stencils)
+
+
+def _count_defaced(stencils: Mapping[int, Stencil], log: ActionLog | None) -> dict[str, int]:
+    """Record that the face was taken out, also where none of it is in this slice, and of how many pixels."""
+    if log is not None:
+        log.add((PIXELS,), Action.DEFACE, "face in its series (PS3.15 E.3.2)")
+    return {str(Action.DEFACE): 1, DEFACED_PIXELS: sum(int(stencil.pixels.sum()) for stencil in stencils.values())}
 
 
 def _with_pixels(rewritten: list[tuple[int, Buffer]], masked: MaskedPixels) -> list[tuple[int, Buffer]]:

@@ -2,8 +2,9 @@
 
 Burned In Annotation (0028,0301) is NO, and the Clean Pixel Data Option is claimed, only where the pixels were looked at
 (PS3.15 E.3.1). Elsewhere what the source says stays as true as it was, and what it does not say we cannot know.
-Recognizable Visual Features (0028,0302) becomes YES where the header speaks for a face, whatever the source says, and
-stays as it came elsewhere; NO is for an engine that takes faces out (E.3.2).
+Recognizable Visual Features (0028,0302) becomes YES where the header speaks for a face that is released, whatever the
+source says. It becomes NO, and the Clean Recognizable Visual Features Option is claimed, where the face of a series was
+found and taken out (E.3.2), in each of its slices. Elsewhere it stays as it came.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from dicomanon.profile.compiler import (
     PATIENT_NAME,
     CompiledProfile,
 )
+from dicomanon.profile.options import CLEAN_VISUAL_FEATURES
 from dicomanon.standard import EDITION
 from dicomanon.standard.confidentiality import method_codes
 
@@ -52,7 +54,7 @@ def markers(
     equipment: Buffer = b"",
     dates_before: str = "",
     pixels_cleaned: bool = False,
-    may_show_face: bool = False,
+    may_show_face: bool | None = None,
 ) -> list[tuple[int, bytes]]:
     """Return the elements that every result has, as (tag, encoded element).
 
@@ -75,11 +77,13 @@ def markers(
     pixels_cleaned
         Whether the pixels were looked at and what identifies in them was removed.
     may_show_face
-        Whether the header speaks for a face in the pixels, which are released as they are.
+        Whether the pixels, as they are released, may show a face: ``False`` where it was taken out, ``None`` where
+        nothing can be said that the source does not say.
     """
     element = codec.element
     method = "\\".join(("DICOManon", profile.version, EDITION))
-    done = [*profile.method_codes, *([method_codes()[CLEAN_PIXEL_DATA]] if pixels_cleaned else [])]
+    cleaned = ((CLEAN_PIXEL_DATA, pixels_cleaned), (CLEAN_VISUAL_FEATURES, may_show_face is False))
+    done = [*profile.method_codes, *(method_codes()[option] for option, claimed in cleaned if claimed)]
     codes = [
         _code(codec, code.value.encode(), code.scheme.encode(), code.meaning.encode())
         for code in sorted(done, key=lambda code: code.value)
@@ -96,8 +100,8 @@ def markers(
         (LONGITUDINAL_INFORMATION_MODIFIED, element(LONGITUDINAL_INFORMATION_MODIFIED, "CS", dates)),
         *([(_BURNED_IN_ANNOTATION, element(_BURNED_IN_ANNOTATION, "CS", b"NO"))] if pixels_cleaned else []),
     ]
-    if may_show_face:
-        written.append((VISUAL_FEATURES, element(VISUAL_FEATURES, "CS", b"YES")))
+    if may_show_face is not None:
+        written.append((VISUAL_FEATURES, element(VISUAL_FEATURES, "CS", b"YES" if may_show_face else b"NO")))
     return sorted(written)
 
 

@@ -47,9 +47,10 @@ class Deidentified:
     sop_class_uid, study_uid, series_uid, sop_uid
         As in the result: research UIDs.
     transfer_syntax
-        That of the source.
+        That of the source, or another where pixels had to be encoded that it has no lossless form for.
     action_counts
-        How many elements each action met, by :class:`~dicomanon.profile.Action` value.
+        How many elements each action met, by :class:`~dicomanon.profile.Action` value; of an object whose face was
+        taken out, how many pixels that were.
     chunks
         The data set in pieces; bulk data are views of the source's buffer. :func:`~dicomanon.deidentify.encode`
         joins them.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dicomanon.profile import Profile
+from dicomanon.profile.options import BY_SWITCH
 from dicomanon.profile.overrides import ANY_ELEMENT, place_override
 from dicomanon.validate.allowed import AllowedAttributes
 from dicomanon.validate.overrides import Allowance, Effect
@@ -13,7 +14,7 @@ _EFFECTS = {"keep": Effect.KEPT, "remove": Effect.REMOVED}
 def allowed_attributes(profile: Profile) -> AllowedAttributes:
     """Return what objects made by ``profile`` may hold."""
     return AllowedAttributes.for_options(
-        profile.options,
+        {*profile.options, *(BY_SWITCH if profile.recognizable_visual_features == "deface" else ())},
         _allowances(profile),
         maximum_age=profile.maximum_age,
         trusts_blocks=profile.trust_block_identifying_information,

@@ -9,6 +9,7 @@ from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.rows import MappedOutcome
 from dicomanon.deidentify import (
     Deidentified,
+    Face,
     HeldInstance,
     PatientContext,
     Seen,
@@ -21,6 +22,7 @@ from dicomanon.deidentify import (
     parse,
 )
 from dicomanon.deidentify.codec import Buffer
+from dicomanon.deidentify.faces.policy import judge_face, must_be_defaced
 from dicomanon.deidentify.pixels.decision import decide
 from dicomanon.deidentify.pixels.seeing import can_be_seen_together
 from dicomanon.deidentify.uids import research_uids
@@ -92,7 +94,13 @@ class Anonymizer:
         except Held:
             return None  # Why it is held is found out again, and recorded, when it is anonymized.
 
-    def anonymize_together(self, sources: Sequence[Source]) -> list[Anonymized]:
+    def needs_series(self, source: SourceInstance) -> bool:
+        """Tell whether an object goes on only with the whole of its series, for its face has to be found."""
+        return must_be_defaced(source, self.profile)
+
+    def anonymize_together(
+        self, sources: Sequence[Source], faces: Sequence[Face | Held | None] | None = None
+    ) -> list[Anonymized]:
         """De-identify objects that :meth:`together` gives the same for, as :meth:`anonymize` does each.
 
         Raises
@@ -106,15 +114,22 @@ class Anonymizer:
             raise
         except Exception as error:
             seen = [Held(HoldReason.UNEXPECTED, f"{type(error).__name__} in the pixels")] * len(sources)
-        return [self.anonymize(source, seen=each) for source, each in zip(sources, seen, strict=True)]
+        return [
+            self.anonymize(source, seen=each, face=face)
+            for source, each, face in zip(sources, seen, faces or [None] * len(sources), strict=True)
+        ]
 
-    def anonymize(self, source: Source, *, seen: Seen | Held | None = None) -> Anonymized:
+    def anonymize(
+        self, source: Source, *, seen: Seen | Held | None = None, face: Face | Held | None = None
+    ) -> Anonymized:
         """De-identify one object; every trouble with it ends in a held outcome, none in an exception.
 
         Parameters
         ----------
         seen
             What was found in its pixels, where somebody has looked.
+        face
+            What was found in its series, where its face has to go.
 
         Raises
         ------
@@ -124,14 +139,16 @@ class Anonymizer:
         known: frozenset[str] = frozenset()
         try:
             known = collect_known_values(source.raw)
-            return self._anonymize(source, known, seen)
+            return self._anonymize(source, known, seen, face)
         except (Retriable, Fatal):
             raise
         except Exception as error:
             # One object that trips a defect of ours must not stop the others; its text may quote a value.
             return self._held(source.instance_id, source.raw, HoldReason.UNEXPECTED, type(error).__name__, None, known)
 
-    def _anonymize(self, given: Source, known: frozenset[str], seen: Seen | Held | None) -> Anonymized:
+    def _anonymize(
+        self, given: Source, known: frozenset[str], seen: Seen | Held | None, face: Face | Held | None
+    ) -> Anonymized:
         instance_id, raw, source = given.instance_id, given.raw, given.parsed
         try:
             patient = self.patients.get_or_create(self._identity(source))
@@ -139,12 +156,15 @@ class Anonymizer:
             return self._held(instance_id, raw, held.reason, held.detail, source, known)
         context = PatientContext(patient.pseudonym, patient.date_shift_days, self.uids)
         try:
+            if isinstance(face, Held):
+                # Before anybody takes the time to read in it.
+                judge_face(source, self.profile, face)
             found = self._look(source) if seen is None else seen
         except Held as held:
             found = held
         if isinstance(found, Held):
             return self._held(instance_id, raw, found.reason, found.detail, source, known, patient_id=patient.id)
-        result = deidentify(source, self.profile, context, seen=found)
+        result = deidentify(source, self.profile, context, seen=found, face=face)
         if isinstance(result, HeldInstance):
             return self._held(instance_id, raw, result.reason, result.detail, source, known, patient_id=patient.id)
         pieces = encode_in_pieces(result) if isinstance(result, Deidentified) else ()

@@ -4,23 +4,26 @@ import getpass
 import hashlib
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
-from dicomanon.deidentify import SourceInstance, UidMapper
+from dicomanon.deidentify import SourceInstance, UidMapper, parse
+from dicomanon.deidentify.faces.policy import must_be_defaced
 from dicomanon.errors import Fatal, Held
 from dicomanon.pipeline.allowing import allowed_attributes
 from dicomanon.pipeline.anonymize import Anonymized, Anonymizer, Source
 from dicomanon.pipeline.export import write_map
 from dicomanon.pipeline.profiles import require_profile_name, resolve_profile
+from dicomanon.pipeline.series import WaitingSeries
 from dicomanon.pipeline.slices import SliceBuffer
-from dicomanon.profile import Profile, compile_profile
+from dicomanon.profile import CompiledProfile, Profile, compile_profile
 from dicomanon.reasons import HoldReason
 from dicomanon.settings import CrosswalkSettings
 from dicomanon.validate.allowed import AllowedAttributes
@@ -83,7 +86,7 @@ def deidentify_folder(
     rules = _admit(profile, len(files), maps=bool(uid_map or patient_map))
     destination.mkdir(parents=True, exist_ok=True, mode=0o700)
     results: dict[Path, FileResult] = {}
-    chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
+    chunks = _chunks(files, rules)
     work = partial(_deidentify_files, rules, destination.resolve())
     with ProcessPoolExecutor(jobs) as pool:
         for chunk, done in zip(chunks, pool.map(work, chunks), strict=True):
@@ -96,6 +99,27 @@ def deidentify_folder(
         _write_report(report, {str(path.relative_to(source)): result for path, result in results.items()})
     states = Counter(result.state for result in results.values())
     return {"files": len(files), "written": states["written"], "held": states["held"], "filtered": states["filtered"]}
+
+
+def _chunks(files: Sequence[Path], rules: Profile) -> list[list[Path]]:
+    """Return files in portions for a process; of a series whose face goes, all of them at once."""
+    profile = compile_profile(rules)
+    whole: dict[str, list[Path]] = defaultdict(list)
+    others: list[Path] = []
+    for path in files:
+        series_uid = _series_to_deface(path, profile) if profile.defaces else None
+        (others if series_uid is None else whole[series_uid]).append(path)
+    return [*whole.values(), *(others[start : start + FILES_AT_ONCE] for start in range(0, len(others), FILES_AT_ONCE))]
+
+
+def _series_to_deface(path: Path, profile: CompiledProfile) -> str | None:
+    """Return the Series Instance UID of a file whose face goes; of the file no more than its headers is read."""
+    try:
+        with path.open("rb") as file:
+            source = parse(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)))
+        return source.series_uid if must_be_defaced(source, profile) else None
+    except (Held, OSError, ValueError):
+        return None  # Why it cannot be read is found out again, and reported, by whoever does.
 
 
 def require_possible(source: Path, destination: Path, profile: str, outputs: Iterable[Path | None]) -> None:
@@ -144,23 +168,32 @@ def _deidentify_files(profile: Profile, destination: Path, paths: Sequence[Path]
     worker = _worker(profile, destination)
     results: dict[int, FileResult] = {}
     slices = SliceBuffer()
+    series: dict[str, WaitingSeries] = defaultdict(lambda: WaitingSeries(worker.anonymizer))
+
+    def take(outcomes: Iterable[tuple[Source, Anonymized]]) -> None:
+        for source, done in outcomes:
+            results[source.instance_id] = _result(worker, source, done)
 
     def finish(groups: Iterable[Sequence[Source]]) -> None:
         for group in groups:
-            for source, done in zip(group, worker.anonymizer.anonymize_together(group), strict=True):
-                results[source.instance_id] = _result(worker, source, done)
+            take(zip(group, worker.anonymizer.anonymize_together(group), strict=True))
 
     for number, path in enumerate(paths):
         source = _read(worker, number, path)
         if isinstance(source, FileResult):
             results[number] = source
             continue
+        if worker.anonymizer.needs_series(source.parsed):
+            take(series[source.parsed.series_uid].add(source))
+            continue
         key = worker.anonymizer.together(source.parsed)
         if key is None:
-            results[number] = _result(worker, source, worker.anonymizer.anonymize(source))
+            take([(source, worker.anonymizer.anonymize(source))])
         else:
             finish(slices.add(key, source))
     finish(slices.drain())
+    for waiting in series.values():
+        take(waiting.finish())
     return [results[number] for number in range(len(paths))]
 
 

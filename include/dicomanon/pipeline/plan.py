@@ -4,10 +4,13 @@ import csv
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from uuid import UUID
 
 from dicomanon.crosswalk.rows import PlannedInstance
+from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
+from dicomanon.profile import compile_profile
 from dicomanon.values import BatchId
 
 MOST_BATCHES = 1000
@@ -31,14 +34,17 @@ def plan_batches(runtime: Runtime, run_id: UUID) -> list[BatchId]:
         instances=settings.batch_instances,
         megabytes=settings.batch_megabytes,
         at_once=settings.batches_at_once,
+        whole_series=compile_profile(site_profile(runtime)).defaces,
     )
     for number, members in enumerate(rest[: MOST_BATCHES - len(opened)], start=len(opened) + 1):
         opened.append(ledger.open_batch(run_id, number, [member.instance_id for member in members]))
     return opened
 
 
-def cut(planned: list[PlannedInstance], *, instances: int, megabytes: int, at_once: int) -> list[Batch]:
-    """Cut ``planned``, which comes study by study, into batches.
+def cut(
+    planned: list[PlannedInstance], *, instances: int, megabytes: int, at_once: int, whole_series: bool = False
+) -> list[Batch]:
+    """Cut ``planned``, which comes study by study, series by series, into batches.
 
     Parameters
     ----------
@@ -47,12 +53,14 @@ def cut(planned: list[PlannedInstance], *, instances: int, megabytes: int, at_on
         those usual for the SOP class, since QIDO-RS does not tell sizes; one larger instance makes a batch.
     at_once
         How many batches are worked on at once: smaller ones than allowed are made to keep them all busy.
+    whole_series
+        Whether a series stays in one batch, however large that makes it: a face is found in a whole volume only.
     """
     share = min(instances, max(SMALLEST_SHARE, -(-len(planned) // at_once)))
     batches: list[Batch] = []
     current: Batch = []
     for study in _by_study(planned):
-        for part in _parts(study, instances, megabytes):
+        for part in _parts(study, instances, megabytes, whole_series=whole_series):
             together = len(current) + len(part)
             if current and (together > share or _megabytes(current) + _megabytes(part) > megabytes):
                 batches.append(current)
@@ -61,24 +69,25 @@ def cut(planned: list[PlannedInstance], *, instances: int, megabytes: int, at_on
     return [*batches, current] if current else batches
 
 
-def _parts(study: Batch, instances: int, megabytes: int) -> Iterator[Batch]:
+def _parts(study: Batch, instances: int, megabytes: int, *, whole_series: bool) -> Iterator[Batch]:
     part: Batch = []
     size = 0
-    for instance in study:
-        weight = _weight(instance)
-        if part and (len(part) == instances or size + weight > megabytes):
+    for unit in _series_of(study) if whole_series else ([instance] for instance in study):
+        weight = _megabytes(unit)
+        if part and (len(part) + len(unit) > instances or size + weight > megabytes):
             yield part
             part, size = [], 0
-        part.append(instance)
+        part += unit
         size += weight
     yield part
 
 
 def _by_study(planned: list[PlannedInstance]) -> list[Batch]:
-    studies: dict[UUID, Batch] = {}
-    for instance in planned:
-        studies.setdefault(instance.study_id, []).append(instance)
-    return list(studies.values())
+    return [[*members] for _, members in groupby(planned, key=lambda instance: instance.study_id)]
+
+
+def _series_of(study: Batch) -> list[Batch]:
+    return [[*members] for _, members in groupby(study, key=lambda instance: instance.series_id)]
 
 
 def _megabytes(batch: Batch) -> int:

@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, parse
+from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, find_faces, parse
+from dicomanon.deidentify.faces.policy import must_be_defaced
 from dicomanon.deidentify.outcome import ActionEntry, ActionLog, HeldInstance
 from dicomanon.errors import Held
 from dicomanon.profile import CompiledProfile
@@ -101,7 +102,9 @@ def preview(raw: bytes, profile: CompiledProfile) -> Preview:
         return Preview((), {}, str(held.reason), held.detail)
     log = ActionLog()
     context = PatientContext(PSEUDONYM, -1 - secrets.randbelow(_SHIFTS), UidMapper(secrets.token_bytes(32)))
-    outcome = deidentify(source, profile, context, log)
+    # A slice has no series here; a multi-frame object is one.
+    face = find_faces([source])[0] if must_be_defaced(source, profile) else None
+    outcome = deidentify(source, profile, context, log, face=face)
     if not isinstance(outcome, Deidentified):
         detail = outcome.detail if isinstance(outcome, HeldInstance) else ""
         return Preview((), {}, str(outcome.reason), detail)

@@ -15,6 +15,7 @@ from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.pipeline.anonymize import Anonymized, Anonymizer, Source
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
+from dicomanon.pipeline.series import WaitingSeries
 from dicomanon.pipeline.slices import SliceBuffer
 from dicomanon.pipeline.staging import Staging
 from dicomanon.profile import compile_profile
@@ -125,22 +126,32 @@ def pull_and_anonymize(runtime: Runtime, batch_id: BatchId, *, last_try: bool = 
 
     try:
         with ThreadPoolExecutor(runtime.settings.pull_threads) as pool:
-            list(pool.map(fetch_what_comes, requests_for(todo)))
+            requests = requests_for(todo, whole_series=profile.defaces)
+            broken = [error for error in pool.map(fetch_what_comes, requests) if error]
             # What a study's or a series' stream left out is asked for by name before it counts as lost.
             refused = [error for error in pool.map(ask_by_name, [row for row in todo if not desk.has(row)]) if error]
+        if fetcher.waits_for_more:
+            refused += broken
+        undelivered = [row.instance_id for row in todo if not desk.has(row)]
+        if refused and len(undelivered) == len(todo):
+            raise refused[0].cause  # Nothing vouches for the PACS: it is not for the instances to pay.
+        if refused and not last_try:
+            raise Retriable(f"the clinical PACS does not deliver {len(refused)} instances of {len(todo)}")
+        fetcher.hold_the_rest()
     finally:
         desk.flush()
-    undelivered = [row.instance_id for row in todo if not desk.has(row)]
-    if refused and len(undelivered) == len(todo):
-        raise refused[0].cause  # Nothing vouches for the PACS: it is not for the instances to pay.
-    if refused and not last_try:
-        raise Retriable(f"the clinical PACS does not deliver {len(refused)} instances of {len(todo)}")
     runtime.crosswalk.mapping.hold(batch_id, undelivered, HoldReason.NOT_RETRIEVED)
     return {"instances": len(todo), **desk.counts, "not_retrieved": len(undelivered)}
 
 
-def requests_for(sources: Sequence[BatchSource]) -> list[Request]:
-    """Choose the fewest requests that deliver ``sources`` and nothing that is already settled."""
+def requests_for(sources: Sequence[BatchSource], *, whole_series: bool = False) -> list[Request]:
+    """Choose the fewest requests that deliver ``sources`` and nothing that is already settled.
+
+    Parameters
+    ----------
+    whole_series
+        Whether series are needed whole, one at a time, with what is settled of them: a face is found in a volume only.
+    """
     by_series: dict[tuple[UUID, UUID], list[BatchSource]] = defaultdict(list)
     by_study: dict[UUID, int] = defaultdict(int)
     for source in sources:
@@ -149,9 +160,9 @@ def requests_for(sources: Sequence[BatchSource]) -> list[Request]:
     requests: dict[Request, None] = {}
     for (study_id, _), members in by_series.items():
         first = members[0]
-        if by_study[study_id] == first.study_instances:
+        if by_study[study_id] == first.study_instances and not whole_series:
             requests[Request(first.study_uid.reveal())] = None
-        elif len(members) == first.series_instances:
+        elif len(members) == first.series_instances or whole_series:
             requests[Request(first.study_uid.reveal(), first.series_uid.reveal())] = None
         else:
             requests |= dict.fromkeys(map(one_instance, members))
@@ -172,7 +183,11 @@ def _is_missing(source: BatchSource, staging: Staging) -> bool:
 
 
 class _Fetcher:
-    """De-identifies what requests deliver, slices of a series together, and hands it to the desk."""
+    """De-identifies what requests deliver, slices of a series together, and hands it to the desk.
+
+    Where the profile takes faces out, objects that may show one wait until the clinical PACS has delivered all that it
+    lists of their series.
+    """
 
     def __init__(self, runtime: Runtime, anonymizer: Anonymizer, desk: "_Desk", todo: Sequence[BatchSource]) -> None:
         self._pacs = runtime.clinical
@@ -180,6 +195,23 @@ class _Fetcher:
         self._desk = desk
         self._wanted = {one_instance(row): row for row in todo}
         self._rows = {row.instance_id: row for row in todo}
+        self._series: dict[tuple[str, str], WaitingSeries] = {}
+        for row in todo if anonymizer.profile.defaces else ():
+            key = row.study_uid.reveal(), row.series_uid.reveal()
+            series = self._series.setdefault(key, WaitingSeries(anonymizer, row.series_instances))
+            series.awaited.add(row.sop_uid.reveal())
+
+    @property
+    def waits_for_more(self) -> bool:
+        """Whether objects wait for others of their series."""
+        return any(series.waits for series in self._series.values())
+
+    def hold_the_rest(self) -> None:
+        """Hold what waits for objects that do not come."""
+        for series in self._series.values():
+            self._take_over(
+                series.hold(f"{series.missing} of {series.expected} instances of its series did not come whole")
+            )
 
     def fetch(self, request: Request) -> None:
         """Take all that a request delivers.
@@ -196,6 +228,9 @@ class _Fetcher:
         finally:
             # Also of a stream that broke off: what it delivered is not asked for again.
             self._finish(slices.drain())
+            series = self._series.get((request.study_uid, request.series_uid))
+            if series is not None and not series.missing:
+                self._take_over(series.finish())
 
     def _take(self, request: Request, raw: bytes, slices: SliceBuffer) -> None:
         try:
@@ -207,9 +242,17 @@ class _Fetcher:
                 self._desk.take(row, self._anonymizer.unreadable(row.instance_id, raw, held))
             return
         row = self._wanted.get(Request(parsed.study_uid, parsed.series_uid, parsed.sop_uid))
+        series = self._series.get((parsed.study_uid, parsed.series_uid))
+        if series is not None:
+            series.note(parsed.sop_uid)
+        if row is None and series is not None and self._anonymizer.needs_series(parsed):
+            series.add_other(raw, parsed)
         if row is None or not self._desk.claim(row):
             return
         source = Source(row.instance_id, raw, parsed)
+        if series is not None and self._anonymizer.needs_series(parsed):
+            self._take_over(series.add(source))
+            return
         key = self._anonymizer.together(parsed)
         if key is None:
             self._desk.take(row, self._anonymizer.anonymize(source))
@@ -218,8 +261,11 @@ class _Fetcher:
 
     def _finish(self, groups: Iterable[Sequence[Source]]) -> None:
         for group in groups:
-            for source, done in zip(group, self._anonymizer.anonymize_together(group), strict=True):
-                self._desk.take(self._rows[source.instance_id], done)
+            self._take_over(zip(group, self._anonymizer.anonymize_together(group), strict=True))
+
+    def _take_over(self, outcomes: Iterable[tuple[Source, Anonymized]]) -> None:
+        for source, done in outcomes:
+            self._desk.take(self._rows[source.instance_id], done)
 
 
 @dataclass(slots=True)

@@ -42,6 +42,8 @@ class Action(StrEnum):
     """C of the modified-dates option, for DA and DT"""
     PSEUDONYM = "pseudonym"
     """The patient's research identifier"""
+    DEFACE = "deface"
+    """Pixels that show a face become air (PS3.15 E.3.2); of no attribute's rule, but of a series of images"""
 
 
 class TextKind(StrEnum):

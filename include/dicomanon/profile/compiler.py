@@ -73,8 +73,8 @@ class CompiledProfile:
         CID 7050 codes of what is carried out, the Basic Profile first.
     overrides
         Those of the profile with their names resolved, the most specific last.
-    recognizable_visual_features
-        As in the profile.
+    recognizable_visual_features, defaces
+        As in the profile, and whether that is to take faces out.
     modifies_dates, keeps_dates
         Whether dates are shifted, or kept, rather than removed.
     """
@@ -83,6 +83,7 @@ class CompiledProfile:
         self.profile = profile
         self.version = profile.version
         self.recognizable_visual_features = profile.recognizable_visual_features
+        self.defaces = profile.recognizable_visual_features == "deface"
         self.modifies_dates = MODIFIED_DATES in profile.options
         self.keeps_dates = FULL_DATES in profile.options
         self.method_codes = _method_codes(profile)

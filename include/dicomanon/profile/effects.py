@@ -20,6 +20,7 @@ _EFFECTS = {
     Action.UID: "is replaced by a UID of ours, the same wherever it occurs",
     Action.SHIFT_DATE: "is moved by the patient's number of days",
     Action.PSEUDONYM: "is replaced by the patient's pseudonym",
+    Action.DEFACE: "stays but for the pixels that show a face",
 }
 _KINDS = {
     TextKind.LABEL: ", read as a label",

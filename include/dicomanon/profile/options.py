@@ -1,4 +1,4 @@
-"""Names of the options that code has to tell apart, and which of them the engine carries out."""
+"""Names of the options that code has to tell apart, and how those are claimed that depend on the object."""
 
 from dicomanon.standard.confidentiality import option_names
 
@@ -15,8 +15,8 @@ CLEAN_GRAPHICS = "clean-graphics"
 CLEAN_PIXEL_DATA = "clean-pixel-data"
 CLEAN_VISUAL_FEATURES = "clean-recognizable-visual-features"
 
-NOT_CARRIED_OUT = frozenset({CLEAN_VISUAL_FEATURES})
-"""Refused in a profile: the claim could not be kept."""
+BY_SWITCH = {CLEAN_VISUAL_FEATURES: "recognizable_visual_features: deface"}
+"""Refused among the options of a profile, which says it in another way, so that nothing is said twice and otherwise."""
 NOT_CLAIMED = frozenset({CLEAN_PIXEL_DATA})
 """Claimed object by object, where pixels were looked at; not by the profile as a whole."""
 

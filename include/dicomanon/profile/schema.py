@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from dicomanon.profile.options import NOT_CARRIED_OUT
+from dicomanon.profile.options import BY_SWITCH
 from dicomanon.standard import EDITION
 from dicomanon.standard.confidentiality import option_names
 from dicomanon.standard.tables import tables_digest
@@ -122,7 +122,8 @@ class Profile(BaseModel):
         command for folders reads.
     recognizable_visual_features
         Volumes of CT, MR and PET that may show a face: ``pass`` releases them and says so in (0028,0302), ``hold``
-        holds them, ``deface`` takes the face out (PS3.15 section E.3.2).
+        holds them, ``deface`` takes the face out of whole series of CT and MR, and holds where none was found (PS3.15
+        section E.3.2).
     overrides
         Exceptions from all that.
     """
@@ -141,13 +142,6 @@ class Profile(BaseModel):
     recognizable_visual_features: Literal["pass", "hold", "deface"] = "pass"
     overrides: tuple[Override, ...] = ()
 
-    @field_validator("recognizable_visual_features")
-    @classmethod
-    def _no_defacing_yet(cls, choice: str) -> str:
-        if choice == "deface":
-            raise ValueError("deface is not carried out yet: choose pass or hold")
-        return choice
-
     @field_validator("options")
     @classmethod
     def _carried_out(cls, options: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,9 +150,9 @@ class Profile(BaseModel):
             raise PydanticCustomError(
                 "unknown_option", "no such option of PS3.15", {"index": options.index(unknown[0])}
             )
-        refused = sorted(set(options) & NOT_CARRIED_OUT)
+        refused = sorted(set(options) & BY_SWITCH.keys())
         if refused:
-            raise ValueError(f"not carried out yet, so not to be claimed: {', '.join(refused)}")
+            raise ValueError(f"{refused[0]} is no option of a profile: say {BY_SWITCH[refused[0]]}")
         if len(set(options)) != len(options):
             raise ValueError("an option is listed twice")
         return tuple(sorted(options))

@@ -32,8 +32,9 @@ CLEAN_CONTENT: Final = "clean-structured-content"
 RETAIN_UIDS: Final = "retain-uids"
 SAFE_PRIVATE: Final = "retain-safe-private"
 PATIENT_CHARACTERISTICS: Final = "retain-patient-characteristics"
-UNCLAIMED: Final = frozenset({"clean-pixel-data", "clean-recognizable-visual-features"})
-"""Options that a profile may name as policy and that the engine does not carry out: an object must not claim them."""
+DEFACING: Final = "clean-recognizable-visual-features"
+BY_OBJECT: Final = frozenset({"clean-pixel-data", DEFACING})
+"""Options that an object claims only where its pixels were looked at."""
 _CURVES = "50xx,xxxx"
 _PRIVATE_CHARACTERISTICS: Final = parse_tag("0008,0300")
 _UNFORMATTED_TEXT: Final = parse_tag("0070,0006")
@@ -48,7 +49,7 @@ class AllowedAttributes:
     options
         The option names.
     codes
-        CID 7050 code values that the object must carry, no more and no fewer.
+        CID 7050 code values that every object must carry; it may have those of ``BY_OBJECT`` that are in force, too.
     longitudinal
         The values that Longitudinal Temporal Information Modified may have (PS3.15 section E.3.6).
     maximum_age
@@ -85,7 +86,7 @@ class AllowedAttributes:
         self._overrides = stricter_last[::-1]
         self._here: dict[tuple[str, str], AllowedHere] = {}
         codes = method_codes()
-        self.codes = frozenset(codes[option].value for option in ("", *(options - UNCLAIMED)))
+        self.codes = frozenset(codes[option].value for option in ("", *(options - BY_OBJECT)))
         # What was modified or removed before stays so, whatever we do to what is left.
         if FULL_DATES in options:
             self.longitudinal = frozenset({"UNMODIFIED", "MODIFIED", "REMOVED"})

@@ -4,7 +4,7 @@ import hashlib
 from typing import Final
 
 from dicomanon.standard.tables import parse_tag
-from dicomanon.validate.allowed import AllowedAttributes
+from dicomanon.validate.allowed import DEFACING, AllowedAttributes
 from dicomanon.validate.elements import PREAMBLE_LENGTH, Element, Part10
 from dicomanon.validate.findings import Expected, FindingsBuilder
 
@@ -16,8 +16,12 @@ _IDENTITY_REMOVED: Final = parse_tag("0012,0062")
 _METHOD: Final = parse_tag("0012,0063")
 _METHOD_CODES: Final = parse_tag("0012,0064")
 _BURNED_IN: Final = parse_tag("0028,0301")
-_CLEAN_PIXEL_DATA: Final = "clean-pixel-data"
-_PIXELS_CLEANED: Final = ("113101", "DCM")
+_VISUAL_FEATURES: Final = parse_tag("0028,0302")
+_CLAIMED_BY_OBJECT: Final = {
+    ("113101", "DCM"): ("clean-pixel-data", _BURNED_IN),
+    ("113102", "DCM"): (DEFACING, _VISUAL_FEATURES),
+}
+"""By method code: the option that must be in force, and the marker that must say NO (PS3.15 sections E.3.1, E.3.2)."""
 _LONGITUDINAL: Final = parse_tag("0028,0303")
 _CODE_VALUE: Final = parse_tag("0008,0100")
 _CODING_SCHEME: Final = parse_tag("0008,0102")
@@ -57,11 +61,14 @@ def check_conformance(
         findings.add("marker", "0012,0063")
     if main.get(_LONGITUDINAL) not in allowed.longitudinal:
         findings.add("marker", "0028,0303")
+    if DEFACING in allowed.options and main.get(_VISUAL_FEATURES) == "YES":
+        findings.add("marker", "0028,0302")
     codes = _method_codes(parsed)
-    cleaned = _PIXELS_CLEANED in codes
-    if cleaned and (_CLEAN_PIXEL_DATA not in allowed.options or main.get(_BURNED_IN) != "NO"):
-        findings.add("method-code", "0012,0064")
-    if codes - {_PIXELS_CLEANED} != {(code, "DCM") for code in allowed.codes}:
+    for code in codes & _CLAIMED_BY_OBJECT.keys():
+        option, marker = _CLAIMED_BY_OBJECT[code]
+        if option not in allowed.options or main.get(marker) != "NO":
+            findings.add("method-code", "0012,0064")
+    if codes - _CLAIMED_BY_OBJECT.keys() != {(code, "DCM") for code in allowed.codes}:
         findings.add("method-code", "0012,0064")
 
 

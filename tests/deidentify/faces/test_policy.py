@@ -7,8 +7,9 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from tests.deidentify.builders import CONTEXT, CT, Instance, Leaf, Nest
 
-from dicomanon.deidentify import Deidentified, HeldInstance, deidentify, encode, parse
+from dicomanon.deidentify import Deidentified, Face, HeldInstance, deidentify, encode, parse
 from dicomanon.deidentify.faces.facts import facts_of
+from dicomanon.errors import Held
 from dicomanon.profile import compile_profile, load_profile
 from dicomanon.profile.schema import Profile
 from dicomanon.reasons import HoldReason
@@ -59,8 +60,34 @@ def test_held_where_the_profile_holds_faces(extra: tuple[Leaf, ...], why: str) -
     assert held(Instance(extra)) == HeldInstance(HoldReason.RECOGNIZABLE_FACE, why)
 
 
-def test_what_shows_no_face_passes_a_profile_that_holds_them() -> None:
-    assert "RecognizableVisualFeatures" not in result(Instance((CHEST,)), "hold")
+@pytest.mark.parametrize("faces", ["hold", "deface"])
+def test_what_shows_no_face_passes_a_profile_that_lets_none_out(faces: str) -> None:
+    assert "RecognizableVisualFeatures" not in result(Instance((CHEST,)), faces)
+
+
+@pytest.mark.parametrize(("extra", "why"), [((HEAD,), "may-show-a-face: word-head"), ((), "cannot-tell: no-hint")])
+def test_held_without_its_series_where_the_profile_defaces(extra: tuple[Leaf, ...], why: str) -> None:
+    why += "; it was not seen with its series"
+    assert held(Instance(extra), "deface") == HeldInstance(HoldReason.RECOGNIZABLE_FACE, why)
+
+
+@pytest.mark.parametrize("extra", [(HEAD,), ()])
+def test_held_where_no_face_was_found_whether_the_header_speaks_of_one_or_cannot_tell(extra: tuple[Leaf, ...]) -> None:
+    source, compiled = parse(Instance(extra).raw()), compile_profile(profile("deface"))
+    none = Held(HoldReason.RECOGNIZABLE_FACE, "there is no nose")
+    done = deidentify(source, compiled, CONTEXT, face=none)
+    assert isinstance(done, HeldInstance)
+    assert done.detail.endswith("; there is no nose")
+
+
+@pytest.mark.parametrize("faces", ["pass", "hold"])
+def test_a_face_is_taken_out_by_a_profile_that_says_so_only(faces: str) -> None:
+    source = parse(Instance((CHEST,)).raw())
+    done = deidentify(source, compile_profile(profile(faces)), CONTEXT, face=Face(None, 0.0))  # type: ignore[arg-type]
+    assert isinstance(done, Deidentified)
+    assert "113102" not in {
+        item.CodeValue for item in dcmread(BytesIO(encode(done))).DeidentificationMethodCodeSequence
+    }
 
 
 def test_strict_holds_and_the_other_shipped_profiles_pass() -> None:

@@ -1,13 +1,16 @@
-"""From DICOM objects to masks and back to pixels: only what shows the face changes, in every encoding."""
+"""From DICOM objects to the face in them, and back to pixels: only what shows the face changes, in every encoding."""
 
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 
+import imagecodecs
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import get_decoder
+from pydicom.encaps import encapsulate
+from pydicom.pixels import pixel_array
 from pydicom.uid import (
     CTImageStorage,
     EnhancedMRImageStorage,
@@ -15,16 +18,26 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
 )
+from tests.deidentify.builders import CONTEXT
 from tests.deidentify.faces.heads import SAGITTAL, Phantom, phantom
 
-from dicomanon.deidentify import parse
-from dicomanon.deidentify.faces.applying import Blanked, blanked, stored_values
-from dicomanon.deidentify.faces.series import FaceMask, frames_of, mask_series
+from dicomanon.deidentify import ActionLog, Deidentified, Face, Seen, deidentify, encode, find_faces, parse
+from dicomanon.deidentify.faces import series
+from dicomanon.deidentify.pixels.decision import decide
+from dicomanon.deidentify.pixels.filling import Stencil
+from dicomanon.deidentify.pixels.image import PixelImage
+from dicomanon.deidentify.pixels.masking import mask
+from dicomanon.deidentify.pixels.regions import Box, Region
 from dicomanon.deidentify.source import SourceInstance
+from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Held
+from dicomanon.profile import compile_profile, load_profile
+from dicomanon.profile.actions import Action
+from dicomanon.reasons import HoldReason
 
 UID = "1.2.826.0.1.3680043.8.498"
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
@@ -54,7 +67,7 @@ def _image(head: Phantom, sop_class: str, name: str) -> Dataset:
     dataset.Modality = head.volume.modality
     dataset.PatientID, dataset.PatientName = "MRN-1", "Featherstone"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.Rows, dataset.Columns = head.planes[0].rows, head.planes[0].columns
+    dataset.Rows, dataset.Columns = int(head.planes[0].rows), int(head.planes[0].columns)
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
     return dataset
 
@@ -63,10 +76,10 @@ def _stored(values: np.ndarray, intercept: int) -> bytes:
     return np.clip(np.rint(values) - intercept, 0, 4095).astype("<u2").tobytes()
 
 
-def ct_series(head: Phantom, syntax: str = ExplicitVRLittleEndian) -> list[SourceInstance]:
+def ct_series(head: Phantom, syntax: str = ExplicitVRLittleEndian, name: str = "3") -> list[SourceInstance]:
     objects = []
     for number, plane in enumerate(head.planes):
-        dataset = _image(head, CTImageStorage, f"3.{number}")
+        dataset = _image(head, CTImageStorage, f"{name}.{number}")
         dataset.ImagePositionPatient = [f"{value:.4f}" for value in plane.position]
         dataset.ImageOrientationPatient = [*plane.along_row, *plane.along_column]
         dataset.PixelSpacing = [*plane.spacing]
@@ -102,36 +115,110 @@ def head() -> Phantom:
 
 
 @pytest.fixture(scope="module")
-def masks(head: Phantom) -> dict[str, FaceMask]:
-    return mask_series(ct_series(head))
+def slices(head: Phantom) -> list[SourceInstance]:
+    return ct_series(head)
 
 
-def test_each_object_of_a_series_gets_its_mask(head: Phantom, masks: dict[str, FaceMask]) -> None:
-    together = np.stack([masks[f"{UID}.3.{number}"].pixels[0] for number in range(len(head.planes))])
+@pytest.fixture(scope="module")
+def face(slices: list[SourceInstance]) -> Face:
+    return the_face(slices)
+
+
+def the_face(sources: Sequence[SourceInstance]) -> Face:
+    """Return the one face that all objects show."""
+    (found,) = set(map(id, faces := find_faces(sources)))
+    assert id(faces[0]) == found
+    assert isinstance(faces[0], Face), faces[0]
+    return faces[0]
+
+
+def why_held(sources: Sequence[SourceInstance]) -> str:
+    """Return the one detail that all objects are held with."""
+    faces = find_faces(sources)
+    (detail,) = {face.detail for face in faces if isinstance(face, Held)}
+    assert {face.reason for face in faces if isinstance(face, Held)} == {HoldReason.RECOGNIZABLE_FACE}
+    assert all(isinstance(face, Held) for face in faces)
+    return detail
+
+
+def hidden(face: Face, source: SourceInstance, shape: tuple[int, ...]) -> np.ndarray:
+    pixels = np.zeros(shape, bool)
+    for number, stencil in face.stencils(source).items():
+        pixels[number] = stencil.pixels
+    return pixels
+
+
+def test_each_object_of_a_series_has_its_part_of_the_face(
+    head: Phantom, slices: list[SourceInstance], face: Face
+) -> None:
+    shape = head.volume.values[:1].shape
+    together = np.concatenate([hidden(face, source, shape) for source in slices[::-1]])
     assert together[head.face].mean() > 0.9
     assert not (together & head.brain).any()
-    assert {fill for mask in masks.values() for fill in mask.fill} == {24}
+    assert {stencil.value for source in slices for stencil in face.stencils(source).values()} == {24}
+
+
+def test_slices_come_in_any_order(slices: list[SourceInstance], face: Face) -> None:
+    assert repr(the_face(slices[::2] + slices[1::2])) == repr(face)
 
 
 def test_frames_of_one_object_are_the_volume() -> None:
     head = phantom("MR", SAGITTAL, (3.0, 2.0, 2.0))
-    (mask,) = mask_series([enhanced_mr(head)]).values()
-    assert mask.pixels.shape == head.volume.values.shape
-    assert mask.pixels[head.face].mean() > 0.9
-    assert not (mask.pixels & head.brain).any()
+    source = enhanced_mr(head)
+    pixels = hidden(the_face([source]), source, head.volume.values.shape)
+    assert pixels[head.face].mean() > 0.9
+    assert not (pixels & head.brain).any()
 
 
-def test_held_when_a_slice_is_missing(head: Phantom) -> None:
-    series = ct_series(head)
-    with pytest.raises(Held, match="missing"):
-        mask_series(series[:20] + series[21:])
+def test_slices_of_another_orientation_are_a_volume_of_their_own(slices: list[SourceInstance]) -> None:
+    scouts = ct_series(phantom(axes=SAGITTAL, spacing=(30.0, 4.0, 4.0)), name="7")
+    found = find_faces([*scouts, *slices])
+    assert all(isinstance(face, Face) for face in found[len(scouts) :])
+    assert all(isinstance(face, Held) for face in found[: len(scouts)])
 
 
-def test_held_for_pet() -> None:
-    other = phantom("CT", spacing=(6.0, 4.0, 4.0))
-    series = ct_series(replace(other, volume=replace(other.volume, modality="PT")))
-    with pytest.raises(Held, match="CT and of MR only"):
-        mask_series(series)
+def test_held_when_a_slice_is_missing(slices: list[SourceInstance]) -> None:
+    assert "missing" in why_held(slices[:20] + slices[21:])
+
+
+def test_held_for_pet(head: Phantom) -> None:
+    assert "CT and of MR only" in why_held(
+        ct_series(replace(head, planes=head.planes[:9], volume=replace(head.volume, modality="PT")))
+    )
+
+
+def test_held_when_there_is_no_face(head: Phantom) -> None:
+    empty = replace(head.volume, values=np.full_like(head.volume.values, -1000.0))
+    assert "no face was found" in why_held(ct_series(replace(head, volume=empty)))
+
+
+def test_held_when_it_is_larger_than_memory(slices: list[SourceInstance], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "_MOST_VOXELS", 100_000)
+    assert "too large" in why_held(slices)
+
+
+@pytest.mark.parametrize("missing", ["ImagePositionPatient", "PixelSpacing"])
+def test_held_without_geometry(head: Phantom, missing: str) -> None:
+    dataset = _image(head, CTImageStorage, "6")
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing = [1, 1]
+    dataset.PixelData = _stored(head.volume.values[0], -1024)
+    del dataset[missing]
+    assert "geometry" in why_held([_written(dataset)])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"PhotometricInterpretation": "RGB"}, {"NumberOfFrames": 4000}, {"SamplesPerPixel": 3}]
+)
+def test_held_when_pixels_are_not_as_they_can_be_looked_at(changes: dict[str, object]) -> None:
+    why_held([_image_with(PIXELS, ExplicitVRLittleEndian, **changes)])
+
+
+def test_held_when_a_slice_cannot_be_decoded(head: Phantom) -> None:
+    sources = ct_series(head, JPEGLSLossless)
+    garbled = bytes(sources[9].file.buffer).replace(b"\xff\xd8\xff\xf7", b"\xff\xd8\xff\xf0")
+    sources[9].file = replace(sources[9].file, buffer=memoryview(garbled))
+    assert "frame" in why_held(sources)
 
 
 def _image_with(pixels: np.ndarray, syntax: str, **changes: object) -> SourceInstance:
@@ -147,75 +234,97 @@ def _image_with(pixels: np.ndarray, syntax: str, **changes: object) -> SourceIns
 
 PIXELS = np.random.default_rng(3).integers(0, 4096, (3, 64, 71)).astype("<u2")
 MASK = np.random.default_rng(4).random(PIXELS.shape) < 0.3
+STENCILS = {0: Stencil(MASK[0], 7), 2: Stencil(MASK[2], 9)}
+COVERED = np.where(
+    MASK & np.array([True, False, True])[:, None, None], np.array([7, 0, 9], "<u2")[:, None, None], PIXELS
+)
 
 
-def _read_again(done: Blanked) -> np.ndarray:
-    values, _ = get_decoder(done.transfer_syntax).as_array(
-        bytes(done.value), raw=True, rows=64, columns=71, number_of_frames=3, samples_per_pixel=1, bits_allocated=16,
-        bits_stored=12, pixel_representation=0, photometric_interpretation="MONOCHROME2", pixel_keyword="PixelData",
-        pixel_vr="OW",
-    )  # fmt: skip
-    return values
+def _read_again(source: SourceInstance, regions: Sequence[Region] = ()) -> tuple[str, np.ndarray]:
+    """Return transfer syntax and pixels after masking, as pydicom reads them."""
+    image = PixelImage.of(source)
+    assert image is not None
+    done = mask(image, regions, STENCILS)
+    element = source.element(0x7FE00010)
+    assert element is not None
+    uids = source.sop_class_uid, source.study_uid, source.series_uid, source.sop_uid
+    chunks = (source.file.buffer[: element.start], *done.pieces)
+    file = dcmread(BytesIO(encode(Deidentified(*uids, done.transfer_syntax, {}, chunks))))
+    return done.transfer_syntax, pixel_array(file, raw=True)
 
 
 @pytest.mark.parametrize("syntax", [*NATIVE, *COMPRESSED])
-def test_only_the_mask_changes(syntax: str) -> None:
-    source = _image_with(PIXELS, syntax)
-    assert np.array_equal(stored_values(source), PIXELS)
-    done = blanked(source, MASK, (7, 8, 9))
-    expected = np.where(MASK, np.array([7, 8, 9])[:, None, None], PIXELS)
-    assert (done.transfer_syntax, done.encapsulated) == (syntax, syntax in COMPRESSED)
-    assert np.array_equal(_read_again(done), expected)
+def test_only_the_stencil_changes(syntax: str) -> None:
+    after, pixels = _read_again(_image_with(PIXELS, syntax))
+    assert after == syntax
+    assert np.array_equal(pixels, COVERED)
 
 
-def test_what_has_no_encoder_is_stored_natively() -> None:
-    source = _image_with(PIXELS, JPEGLSLossless)
-    near = copy(source)
-    near.transfer_syntax = "1.2.840.10008.1.2.4.81"
-    done = blanked(near, MASK, (0, 0, 0))
-    assert (done.transfer_syntax, done.encapsulated) == (ExplicitVRLittleEndian, False)
-    assert np.array_equal(_read_again(done), np.where(MASK, 0, PIXELS))
+@pytest.mark.parametrize("syntax", [*NATIVE, *COMPRESSED])
+def test_boxes_and_stencils_go_together(syntax: str) -> None:
+    _, pixels = _read_again(_image_with(PIXELS, syntax), [Region(Box(10, 5, 30, 15))])
+    expected = COVERED.copy()
+    expected[:, 5:15, 10:30] = 0
+    assert np.array_equal(pixels, expected)
+
+
+def _defaced(source: SourceInstance, face: Face, *text: Region, log: ActionLog | None = None) -> Deidentified:
+    profile = compile_profile(load_profile("research").model_copy(update={"recognizable_visual_features": "deface"}))
+    seen = Seen(decide(source, profile, ConfirmedDevices()), text)
+    done = deidentify(source, profile, CONTEXT, log, seen=seen, face=face)
+    assert isinstance(done, Deidentified), done
+    return done
+
+
+def test_text_and_face_go_from_one_object_and_the_log_tells(slices: list[SourceInstance], face: Face) -> None:
+    source = max(slices, key=lambda one: len(face.stencils(one)) and face.stencils(one)[0].pixels.sum())
+    log = ActionLog()
+    done = _defaced(source, face, Region(Box(0, 0, 9, 7)), log=log)
+    before, after = PixelImage.of(source).frame(0), dcmread(BytesIO(encode(done)))  # type: ignore[union-attr]
+    expected = before.copy()
+    stencil = face.stencils(source)[0]
+    expected[stencil.pixels] = stencil.value
+    expected[:7, :9] = 0
+    assert np.array_equal(after.pixel_array, expected)
+    assert (after.BurnedInAnnotation, after.RecognizableVisualFeatures) == ("NO", "NO")
+    assert {"113101", "113102"} <= {item.CodeValue for item in after.DeidentificationMethodCodeSequence}
+    assert [entry.path for entry in log.entries if entry.action is Action.DEFACE] == [(0x7FE00010,)]
+    counts = done.action_counts
+    assert (counts["deface"], counts["defaced-pixels"]) == (1, stencil.pixels.sum())
+
+
+def test_a_slice_without_a_part_of_the_face_was_looked_at_too(slices: list[SourceInstance], face: Face) -> None:
+    done = _defaced(next(one for one in slices if not face.stencils(one)), face)
+    assert dcmread(BytesIO(encode(done))).RecognizableVisualFeatures == "NO"
+    assert (done.action_counts["deface"], done.action_counts["defaced-pixels"]) == (1, 0)
+
+
+def test_what_was_lossy_is_stored_without_further_loss_and_says_so() -> None:
+    pixels = (PIXELS[:1] >> 4).astype("u1")
+    dataset = _image(phantom(spacing=(40.0, 8.0, 8.0)), CTImageStorage, "9")
+    dataset.Rows, dataset.Columns = pixels.shape[1:]
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = encapsulate([bytes(imagecodecs.jpeg8_encode(pixels[0], level=90))])
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    image = PixelImage.of(_written(dataset, JPEGBaseline8Bit))
+    assert image is not None
+    done = mask(image, (), {0: Stencil(MASK[0], 7)})
+    assert done.transfer_syntax == JPEGLSLossless
+    assert done.attributes[0x00282110] is not None  # Lossy Image Compression
 
 
 @pytest.mark.parametrize(
-    ("signed", "fill", "written"), [(0, -5, 0), (0, 9999, 4095), (1, -9999, -2048), (1, 9999, 2047)]
+    ("intercept", "signed", "written"), [(-1024, 0, 24), (0, 0, 0), (-9999, 0, 4095), (0, 1, -1000), (4000, 1, -2048)]
 )
-def test_a_fill_beyond_the_cells_is_the_nearest_that_they_hold(signed: int, fill: int, written: int) -> None:
-    pixels = np.zeros((1, 4, 4), "<i2" if signed else "<u2")
-    source = _image_with(pixels, ExplicitVRLittleEndian, PixelRepresentation=signed)
-    done = blanked(source, np.ones(pixels.shape, bool), (fill,))
-    assert set(np.frombuffer(done.value, pixels.dtype)) == {written}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"HighBit": 12}, {"PhotometricInterpretation": "RGB"}, {"NumberOfFrames": 4}, {"SamplesPerPixel": 3}],
-)
-def test_held_when_pixels_are_not_as_they_can_be_blanked(changes: dict[str, object]) -> None:
-    with pytest.raises(Held):
-        blanked(_image_with(PIXELS, ExplicitVRLittleEndian, **changes), MASK, (0, 0, 0))
-
-
-def test_held_when_the_mask_is_of_another_size() -> None:
-    with pytest.raises(Held, match="size of the pixels"):
-        blanked(_image_with(PIXELS, ExplicitVRLittleEndian), MASK[:2], (0, 0))
-
-
-def test_held_when_compressed_pixels_cannot_be_decoded() -> None:
-    broken = _image_with(PIXELS, JPEGLSLossless)
-    garbled = bytes(broken.file.buffer).replace(b"\xff\xd8\xff\xf7", b"\xff\xd8\xff\xf0")
-    fake = copy(broken)
-    fake.file = replace(broken.file, buffer=memoryview(garbled))
-    with pytest.raises(Held, match="cannot be decoded"):
-        stored_values(fake)
-
-
-@pytest.mark.parametrize("missing", ["ImagePositionPatient", "PixelSpacing"])
-def test_held_without_geometry(head: Phantom, missing: str) -> None:
-    dataset = _image(head, CTImageStorage, "6")
-    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
-    dataset.PixelSpacing = [1, 1]
-    dataset.PixelData = _stored(head.volume.values[0], -1024)
-    del dataset[missing]
-    with pytest.raises(Held, match="geometry"):
-        frames_of(_written(dataset))
+def test_air_beyond_the_cells_is_the_nearest_that_they_hold(
+    face: Face, intercept: int, signed: int, written: int
+) -> None:
+    head = phantom(spacing=(3.0, 2.0, 2.0))
+    dataset = _image(head, CTImageStorage, "8")
+    nose = head.planes[len(head.planes) // 2 - 8]
+    dataset.ImagePositionPatient, dataset.PixelSpacing = [*nose.position], [*nose.spacing]
+    dataset.ImageOrientationPatient = [*nose.along_row, *nose.along_column]
+    dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelRepresentation = 1, intercept, signed
+    dataset.PixelData = bytes(nose.rows * nose.columns * 2)
+    (stencil,) = replace(face, air=-1000.0).stencils(_written(dataset)).values()
+    assert stencil.value == written

@@ -109,9 +109,14 @@ class FaceCut:
         columns = np.arange(plane.columns)[None, :]
         by_row, by_column = plane.steps
         left, back, height = (
-            plane.position[axis] + rows * by_row[axis] + columns * by_column[axis] for axis in range(3)
+            # An upright plane has one height: what does not change along rows or columns is not worked out for each.
+            plane.position[axis]
+            + (rows * by_row[axis] if by_row[axis] else np.zeros((1, 1)))
+            + (columns * by_column[axis] if by_column[axis] else 0.0)
+            for axis in range(3)
         )
-        return self.before(height, -back, left)
+        hidden: Mask = np.broadcast_to(self.before(height, -back, left), (plane.rows, plane.columns))
+        return hidden
 
     def before(self, height: Floats, front: Floats, left: Floats) -> Mask:
         """Tell of points, in millimetres, whether they lie before the surface."""

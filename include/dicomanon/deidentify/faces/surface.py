@@ -7,6 +7,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from dicomanon.deidentify.faces.volume import Floats, Volume
+from dicomanon.errors import Held
+from dicomanon.reasons import HoldReason
 
 Mask = npt.NDArray[np.bool_]
 
@@ -42,7 +44,13 @@ class Head:
 
 
 def head_of(volume: Volume) -> Head:
-    """Find the tissue of a volume on the grid."""
+    """Find the tissue of a volume on the grid.
+
+    Raises
+    ------
+    Held
+        ``RECOGNIZABLE_FACE``: the volume is larger than a body.
+    """
     values, steps = _thinned(volume)
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(values.shape) - 1)
     # Patient coordinates run to the left, the back and the head; the grid to the head, the front and the left.
@@ -55,13 +63,13 @@ def head_of(volume: Volume) -> Head:
     origin = low - GRID_MM
     shape = np.ceil((high - low) / GRID_MM).astype(int) + 3
     if shape.prod() > _LARGEST_VOXELS:
-        raise ValueError("the volume is larger than a body")
+        raise Held(HoldReason.RECOGNIZABLE_FACE, "the volume is larger than a body")
     inverse = np.linalg.inv(to_grid.T)
     level = _threshold(volume)
     air = float(values.min())
     matrix, offset = inverse * GRID_MM, inverse @ (origin - start)
     sampled = ndimage.affine_transform(
-        values.astype(np.float32), matrix, offset, tuple(shape), order=1, mode="constant", cval=air
+        values.astype(np.float32, copy=False), matrix, offset, tuple(shape), order=1, mode="constant", cval=air
     )
     inside = ndimage.affine_transform(
         np.ones(values.shape, np.uint8), matrix, offset, tuple(shape), order=0, mode="constant", cval=0
@@ -70,9 +78,14 @@ def head_of(volume: Volume) -> Head:
 
 
 def _thinned(volume: Volume) -> tuple[npt.NDArray[np.number], Floats]:
-    """Leave out rows and columns that are finer than the grid."""
-    strides = [max(1, int(GRID_MM / 2 / max(float(np.linalg.norm(step)), 1e-6))) for step in volume.steps]
+    """Leave out slices, rows and columns that are finer than the grid."""
+    strides = [stride(float(np.linalg.norm(step))) for step in volume.steps]
     return volume.values[:: strides[0], :: strides[1], :: strides[2]], volume.steps * np.array(strides)[:, None]
+
+
+def stride(step: float) -> int:
+    """Return every how many steps of so many millimetres are enough for the grid."""
+    return max(1, int(GRID_MM / 2 / max(step, 1e-6)))
 
 
 def air_value(volume: Volume) -> float:

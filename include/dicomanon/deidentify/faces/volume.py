@@ -60,6 +60,11 @@ class Plane:
         """Place along the normal, millimetres."""
         return float(self.normal @ self.position)
 
+    def is_parallel_to(self, other: "Plane") -> bool:
+        """Tell whether both are of one orientation, spacing and size."""
+        turned = np.abs(self.steps - other.steps).max() > _PARALLEL * max(other.spacing)
+        return not turned and (self.rows, self.columns) == (other.rows, other.columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -97,9 +102,8 @@ def stack(planes: Sequence[tuple[Plane, Values]], modality: str) -> Volume:
         raise _no_volume("too few slices")
     _require_a_grid(first)
     for plane, values in planes:
-        same = (plane.rows, plane.columns) == (first.rows, first.columns) == values.shape
-        turned = np.abs(plane.steps - first.steps).max() > _PARALLEL * max(first.spacing)
-        if not same or turned or not np.isfinite(plane.position).all():
+        same = plane.is_parallel_to(first) and (plane.rows, plane.columns) == values.shape
+        if not same or not np.isfinite(plane.position).all():
             raise _no_volume("slices of several orientations or sizes")
     ordered = sorted(planes, key=lambda one: one[0].depth)
     kept = [ordered[0]]
