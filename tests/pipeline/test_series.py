@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
-from tests.deidentify.faces.heads import Phantom, phantom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
+from tests.deidentify.faces.heads import SAGITTAL, Phantom, phantom
+from tests.deidentify.faces.test_series import enhanced_mr
 from tests.deidentify.test_conformance import errors_of
 from tests.head_series import AIR, defacing_profile, head_ct, raw, scouts
 from tests.pipeline.test_folder import results, source_folder
@@ -117,6 +118,20 @@ def test_slices_of_another_orientation_are_judged_by_themselves(
     assert [detail.rsplit(": ", 1)[-1] for _, detail in held] == ["too few slices"] * len(few)
 
 
+def test_a_multi_frame_object_is_a_series_by_itself(site: Site, tmp_path: Path) -> None:
+    head = phantom("MR", SAGITTAL, (4.0, 2.0, 2.0))
+    before = enhanced_mr(head)
+    before.file_meta = FileMetaDataset()
+    before.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    (after,), held = folder_run(tmp_path, [encoded(before)])
+    assert held == []
+    assert after is not None
+    changed = after.pixel_array != before.pixel_array
+    assert changed[head.face].mean() > 0.9
+    assert not (changed & head.brain).any()
+    assert after.RecognizableVisualFeatures == "NO"
+
+
 def test_what_the_header_says_shows_no_face_passes_as_it_is(site: Site, tmp_path: Path) -> None:
     chest = slices(study("chest"))
     after, held = folder_run(tmp_path, chest)
@@ -179,6 +194,27 @@ def test_what_is_stored_of_a_series_counts_for_its_size_in_memory(
     assert states.pop(late) == HELD
     assert set(states.values()) == {"stored"}
     assert details(defacing) == {"may-show-a-face: word-head; its series is too large to be held in memory"}
+
+
+def test_a_stream_that_breaks_off_before_what_is_stored_is_tried_again(
+    defacing: Site, objects: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defacing.ingest(*objects[1:])
+    defacing.load(objects[0])
+    run = Run()
+    run.discover()
+    (batch,) = run.plan()
+
+    def cut(reply: Reply) -> None:
+        if reply.is_wado and len(reply.body) > 2 * len(objects[0]):
+            reply.cut = len(reply.body) // 2
+
+    with proxy(defacing.clinical, cut) as between:
+        monkeypatch.setenv("DICOMANON_CLINICAL__URL", between.url)
+        with pytest.raises(Retriable):
+            run.pull(batch, last_try=False)
+        between.change = lambda reply: None
+        assert run.pull(batch) == {"instances": 1, "deidentified": 1, "held": 0, "filtered": 0, "not_retrieved": 0}
 
 
 def test_an_object_that_was_lost_is_made_again_from_its_whole_series(defacing: Site, objects: list[bytes]) -> None:

@@ -11,7 +11,10 @@ from tests.head_series import defacing_profile, head_ct, raw
 from tests.proxy import Reply, proxy
 from tests.site import CAST, Ingested, PlantedError, Run, Site, ct, encoded, read, slices, study
 
-from dicomanon.deidentify import Deidentified, encode
+from dicomanon.deidentify import Deidentified, SourceInstance, encode
+from dicomanon.deidentify.faces import policy
+from dicomanon.deidentify.faces.facts import facts_of
+from dicomanon.deidentify.faces.recognise import Facts
 from dicomanon.devices import DeviceDecision
 from dicomanon.errors import Fatal
 from dicomanon.pipeline import anonymize, series, validate
@@ -141,7 +144,9 @@ def test_held_or_stored_as_the_sample_says(
     assert set(ingested.research) == {ingested.uids[uid] for uid, state in ingested.states.items() if state == "stored"}
 
 
-@pytest.mark.parametrize("spoilt", ["a slice is missing", "nobody finds a face", "the search fails"])
+@pytest.mark.parametrize(
+    "spoilt", ["a slice is missing", "nobody finds a face", "the search fails", "the header trips"]
+)
 def test_no_face_goes_out_where_it_cannot_be_taken_out(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoilt: str
 ) -> None:
@@ -153,11 +158,21 @@ def test_no_face_goes_out_where_it_cannot_be_taken_out(
         for dataset in head:
             dataset.PixelData = bytes(len(dataset.PixelData))
             dataset.BodyPartExamined = dataset.StudyDescription = dataset.SeriesDescription = ""
-    else:
+    elif spoilt == "the search fails":
         monkeypatch.setattr(series, "find_faces", Mock(side_effect=PlantedError))
+    else:
+        tripping = {str(dataset.SOPInstanceUID) for dataset in head}
+
+        def trip(source: SourceInstance) -> Facts:
+            if source.sop_uid in tripping:
+                raise PlantedError
+            return facts_of(source)
+
+        monkeypatch.setattr(policy, "facts_of", trip)
     balance = site.ingest(*raw(head), *slices(STUDY))
     assert (balance["held"], balance["stored"]) == (len(head), 3)
-    assert {state for state in site.states().values() if state != "stored"} == {"held(recognizable-face)"}
+    reason = HoldReason.UNEXPECTED if spoilt == "the header trips" else HoldReason.RECOGNIZABLE_FACE
+    assert {state for state in site.states().values() if state != "stored"} == {f"held({reason})"}
     assert len(site.research_objects()) == 3
 
 

@@ -96,7 +96,10 @@ class Anonymizer:
 
     def needs_series(self, source: SourceInstance) -> bool:
         """Tell whether an object goes on only with the whole of its series, for its face has to be found."""
-        return must_be_defaced(source, self.profile)
+        try:
+            return must_be_defaced(source, self.profile)
+        except Exception:
+            return True  # The same defect of ours holds it, and is recorded, when it is anonymized.
 
     def anonymize_together(
         self, sources: Sequence[Source], faces: Sequence[Face | Held | None] | None = None

@@ -118,8 +118,8 @@ def _series_to_deface(path: Path, profile: CompiledProfile) -> str | None:
         with path.open("rb") as file:
             source = parse(memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)))
         return source.series_uid if must_be_defaced(source, profile) else None
-    except (Held, OSError, ValueError):
-        return None  # Why it cannot be read is found out again, and reported, by whoever does.
+    except Exception:
+        return None  # What is wrong with it is found out again, and reported, when it is de-identified.
 
 
 def require_possible(source: Path, destination: Path, profile: str, outputs: Iterable[Path | None]) -> None:

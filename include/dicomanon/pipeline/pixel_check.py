@@ -1,4 +1,7 @@
-"""Shows what is decided about the pixels of a file, which text is found, and what would be made black."""
+"""Shows what is decided about the pixels of a file, which text is found, and what would be made black.
+
+A face is not looked for: that takes a whole series.
+"""
 
 import os
 from dataclasses import dataclass
@@ -9,6 +12,8 @@ import cv2
 import numpy as np
 
 from dicomanon.deidentify import look, parse
+from dicomanon.deidentify.faces.facts import facts_of
+from dicomanon.deidentify.faces.recognise import recognise
 from dicomanon.deidentify.pixels.decision import PixelPath, decide
 from dicomanon.deidentify.pixels.finding import FoundText, find_text
 from dicomanon.deidentify.pixels.image import PixelImage
@@ -34,7 +39,8 @@ class PixelCheck:
     Attributes
     ----------
     report
-        Decision, reasons, regions to be made black, and the texts of the first frame by class; ready for JSON.
+        Decision, reasons, whether the header speaks of a face, regions to be made black, and the texts of the first
+        frame by class; ready for JSON.
     picture
         The first frame as PNG with the texts outlined, ``b""`` if there is none. It shows PHI.
     """
@@ -63,6 +69,7 @@ def check_pixels(path: Path, profile: CompiledProfile, devices: ConfirmedDevices
             "risk": decision.risk,
             "reasons": list(decision.reasons),
             "flagged": decision.flagged_as,
+            "face": recognise(facts_of(source)).sight,
         }
         image = PixelImage.of(source) if decision.path not in {PixelPath.NOTHING, PixelPath.HOLD} else None
         if image is None:

@@ -89,7 +89,7 @@ def ct_series(head: Phantom, syntax: str = ExplicitVRLittleEndian, name: str = "
     return objects[::-1]
 
 
-def enhanced_mr(head: Phantom) -> SourceInstance:
+def enhanced_mr(head: Phantom) -> Dataset:
     dataset = _image(head, EnhancedMRImageStorage, "4")
     dataset.NumberOfFrames = len(head.planes)
     shared, frames = Dataset(), []
@@ -106,7 +106,7 @@ def enhanced_mr(head: Phantom) -> SourceInstance:
         frames.append(frame)
     dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence = [shared], frames
     dataset.PixelData = _stored(head.volume.values, 0)
-    return _written(dataset)
+    return dataset
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_slices_come_in_any_order(slices: list[SourceInstance], face: Face) -> N
 
 def test_frames_of_one_object_are_the_volume() -> None:
     head = phantom("MR", SAGITTAL, (3.0, 2.0, 2.0))
-    source = enhanced_mr(head)
+    source = _written(enhanced_mr(head))
     pixels = hidden(the_face([source]), source, head.volume.values.shape)
     assert pixels[head.face].mean() > 0.9
     assert not (pixels & head.brain).any()
