@@ -159,6 +159,7 @@ def trigger(
     from dicomanon.local_stack import airflow, demo
     from dicomanon.local_stack.config import StackConfig
     from dicomanon.local_stack.dag_runs import DagRuns
+    from dicomanon.local_stack.run_ending import ending
 
     try:
         parameters = json.loads(_text_of(conf))
@@ -179,6 +180,8 @@ def trigger(
         if wait:
             state = demo.follow(err, runs, dag, run_id)
             out.print(state)
+            for line in ending(config, runs, dag, run_id, state, str(parameters.get("project", ""))):
+                out.print(line, markup=False, soft_wrap=True)
             raise typer.Exit(DONE if state == "success" else PARTLY)
 
 

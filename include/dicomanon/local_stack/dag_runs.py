@@ -1,5 +1,6 @@
 """Triggers DAG runs through Airflow's REST API and follows them to their end."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -8,11 +9,12 @@ from typing import Any
 
 import httpx
 
-from dicomanon.errors import Fatal, Retriable
+from dicomanon.errors import Fatal, Held, Retriable
 
 FINISHED = {"success", "failed"}
 # The value comes first, so that the last verb is the schema's and not one that the value holds.
 _REFUSED_PARAMETER = re.compile(r"Invalid input for param (\w+):.* ((?:is|does|has) .*)$")
+_OURS = frozenset(kind.__name__ for kind in (Retriable, Held, Fatal))
 SETTLED_TASKS = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
@@ -24,6 +26,16 @@ class Progress:
     done: int
     total: int
     running: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailure:
+    """A task that failed, and why: the text of our own errors, which holds no value, of others the type alone."""
+
+    task_id: str
+    map_index: int
+    try_number: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,38 @@ class DagRuns:
             total=len(instances),
             running=tuple(sorted({instance["task_id"] for instance in instances if instance["state"] == "running"})),
         )
+
+    def failures(self, dag_id: str, run_id: str) -> list[TaskFailure]:
+        """Return the tasks that failed themselves, not those that failed with them, in the order that they ended."""
+        where = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found = self.api.get(where, params={"state": "failed", "limit": 1000, "order_by": "end_date"})
+        return [
+            TaskFailure(
+                task["task_id"],
+                task["map_index"],
+                task["try_number"],
+                self._why(f"{where}/{task['task_id']}/logs/{task['try_number']}", task["map_index"]),
+            )
+            for task in found.raise_for_status().json()["task_instances"]
+        ]
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, int]:
+        """Return the counts that a task ended with, none if they cannot be had."""
+        entry = self.api.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value")
+        value = entry.json()["value"] if entry.status_code == httpx.codes.OK else {}
+        return dict(json.loads(value) if isinstance(value, str) else value)
+
+    def _why(self, log: str, map_index: int) -> str:
+        answer = self.api.get(
+            log, params={"map_index": map_index, "full_content": True}, headers={"Accept": "application/json"}
+        )
+        lines = answer.json()["content"] if answer.status_code == httpx.codes.OK else []
+        # Text where the server has no structured log, such as that of a worker that was killed.
+        errors = [line["error_detail"] for line in lines if isinstance(line, dict) and line.get("error_detail")]
+        if not errors:
+            return ""
+        last = errors[-1][0]
+        return str(last["exc_value"] if last["exc_type"] in _OURS else last["exc_type"])
 
 
 def _explanation(answer: httpx.Response) -> str:
