@@ -241,6 +241,14 @@ class TestExplain:
         assert found["sop_class"] == "1.2.840.10008.5.1.4.1.1.2"
         assert found["by_sop_class"] == []
 
+    def test_says_that_the_sop_class_matters_and_that_overrides_hold_elsewhere(
+        self, command: Command, own: Path
+    ) -> None:
+        own.write_text(f"{OWN}overrides:\n  - {{keyword: ContentDate, modality: CT, action: remove}}\n")
+        told = command("explain", "ContentDate", "--profile", own).stdout
+        assert "none named, and it depends on it" in told
+        assert "ContentDate of modality CT: remove: --sop-class, --modality and --path ask for it" in told
+
     def test_a_private_creator_stays_with_what_it_reserves(self, command: Command) -> None:
         assert "it stays with what it reserves" in command("explain", "0051,0010").stdout
 

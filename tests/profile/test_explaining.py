@@ -4,6 +4,7 @@ from tests.profile.making import CT, MODIFIED_DATES, profile
 from dicomanon.errors import Held
 from dicomanon.profile import Action, TextKind, load_profile
 from dicomanon.profile.explaining import explain
+from dicomanon.standard.names import tag_named
 
 RESEARCH = load_profile("research")
 
@@ -32,6 +33,43 @@ def test_without_a_sop_class_all_are_counted() -> None:
     assert len(explanation.by_sop_class) > 1
     assert explanation.action is explanation.by_sop_class[0][0]
     assert explain(profile(), 0x0018_0010, CT).by_sop_class == ()
+
+
+@pytest.mark.parametrize("keyword", ["InstitutionName", "OperatorsName", "ContentDate", "BodyPartExamined"])
+def test_without_a_sop_class_nothing_is_said_of_this_iod(keyword: str) -> None:
+    tag = tag_named(keyword)
+    assert tag is not None
+    explanation = explain(profile(), tag)
+    assert "this IOD" not in explanation.why + explanation.rule
+    assert "define" not in explanation.why
+    if len(explanation.by_sop_class) > 1:
+        assert f" in {explanation.by_sop_class[0][1]} of 180 SOP classes" in explanation.why
+
+
+def test_overrides_that_hold_elsewhere_are_named() -> None:
+    ours = profile(
+        overrides=[
+            {"keyword": "StationName", "modality": "CT", "action": "dummy"},
+            {"keyword": "StationName", "path": "ReferencedSeriesSequence", "action": "empty"},
+            {"keyword": "StationName", "sop_class": CT, "action": "remove"},
+            {"keyword": "InstitutionName", "modality": "CT", "action": "remove"},
+        ]
+    )
+    by_path = "ReferencedSeriesSequence > StationName: empty"
+    by_modality = "StationName of modality CT: dummy"
+    by_sop_class = "StationName in CTImageStorage: remove"
+    assert set(explain(ours, 0x0008_1010).elsewhere) == {by_path, by_modality, by_sop_class}
+    assert set(explain(ours, 0x0008_1010, CT).elsewhere) == {by_path, by_modality}
+    assert explain(ours, 0x0008_1010, "1.2.840.10008.5.1.4.1.1.4", "CT").elsewhere == (by_path,)
+
+
+def test_override_of_a_private_creator_that_holds_elsewhere_is_named() -> None:
+    selector = {"creator": "GEMS_PARM_01", "group": "0043"}
+    ours = profile(overrides=[{"private": selector, "modality": "MR", "action": "keep", "reason": "asked for"}])
+    assert explain(ours, 0x0043_1027, creator="GEMS_PARM_01 ").elsewhere == (
+        "GEMS_PARM_01 (0043,xxXX) of modality MR: keep",
+    )
+    assert explain(ours, 0x0043_1027, creator="OTHER").elsewhere == ()
 
 
 def test_requirement_of_an_iod_against_the_code_is_told() -> None:

@@ -145,6 +145,12 @@ def explanation_lines(profile: Profile, found: Explanation, sop_class_uid: str |
     yield _line("profile", profile.version)
     if sop_class_uid:
         yield _line("SOP class", sop_class_keyword(sop_class_uid))
+    elif len(found.by_sop_class) > 1:
+        yield _line(
+            "SOP class", "none named, and it depends on it: this is the most frequent, --sop-class asks for one"
+        )
+    elif not found.tag >> 16 & 1:
+        yield _line("SOP class", "none named: --sop-class asks for one")
     yield _line("what happens", f"it {found.effect} ({found.action})")
     yield _line("which rule", f"{found.rule} ({found.source})")
     yield _line("why", found.why)
@@ -155,6 +161,8 @@ def explanation_lines(profile: Profile, found: Explanation, sop_class_uid: str |
     if len(found.by_sop_class) > 1:
         counts = ", ".join(f"{count} {action}" for action, count in found.by_sop_class)
         yield _line("SOP classes", f"{counts}: --sop-class asks for one")
+    for name in found.elsewhere:
+        yield _line("otherwise", f"{name}: --sop-class, --modality and --path ask for it")
 
 
 def as_yaml(profile: Profile) -> str:

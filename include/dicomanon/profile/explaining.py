@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dicomanon.profile.actions import Action, AttributeRule, TextKind
 from dicomanon.profile.compiler import CompiledProfile, compile_profile
 from dicomanon.profile.decision import Decision, Source
 from dicomanon.profile.effects import effect
 from dicomanon.profile.levels import Level
+from dicomanon.profile.overrides import ANY_ELEMENT, override_name
 from dicomanon.profile.schema import Profile
+from dicomanon.profile.table_rules import IN_THIS_IOD, NOT_DEFINED_HERE
 from dicomanon.standard.confidentiality import CURVE_GROUPS, OVERLAY_GROUPS, PRIVATE_ROW, confidentiality_rows
 from dicomanon.standard.confidentiality import confidentiality_by_tag as rows_by_tag
 from dicomanon.standard.dictionary import dictionary_vrs, name_of
@@ -53,6 +55,8 @@ class Explanation:
         Of the standard.
     by_sop_class
         Where no SOP class was asked for: how many SOP classes come to each action, the most first.
+    elsewhere
+        Overrides of the attribute that do not hold for what was asked, and would for a modality, a path or a SOP class.
     """
 
     tag: int
@@ -72,6 +76,7 @@ class Explanation:
     why: str
     paragraph: str
     by_sop_class: tuple[tuple[Action, int], ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 def explain(
@@ -107,12 +112,18 @@ def explain(
     if is_private_creator(tag):
         return _explanation(_OF_CREATORS, tag, creator)
     compiled = compile_profile(profile)
+    elsewhere = _elsewhere(compiled, tag, sop_class_uid, modality, path, creator)
     if sop_class_uid is not None:
-        return _explanation(_decision(compiled, tag, sop_class_uid, modality, path, creator), tag, creator)
+        decision = _decision(compiled, tag, sop_class_uid, modality, path, creator)
+        return replace(_explanation(decision, tag, creator), elsewhere=elsewhere)
     decisions = [_decision(compiled, tag, uid, modality, path, creator) for uid in iod_by_sop_class()]
     actions = Counter(decision.rule.action for decision in decisions).most_common()
     usual = next(decision for decision in decisions if decision.rule.action is actions[0][0])
-    return _explanation(usual, tag, creator, tuple(actions))
+    found = _explanation(usual, tag, creator, tuple(actions))
+    # Nobody named an IOD that a sentence could speak of.
+    counted = f" in {actions[0][1]} of {len(decisions)} SOP classes"
+    why = found.why.replace(NOT_DEFINED_HERE, "").replace(IN_THIS_IOD, counted)
+    return replace(found, why=why, rule=found.rule.replace(IN_THIS_IOD, counted), elsewhere=elsewhere)
 
 
 def is_private_creator(tag: int) -> bool:
@@ -133,6 +144,24 @@ def _decision(
 ) -> Decision:
     level = level_at(compiled, sop_class_uid, modality, path)
     return level.decide_private(creator, tag) if tag >> 16 & 1 else level.decide(tag)
+
+
+def _elsewhere(
+    compiled: CompiledProfile, tag: int, sop_class_uid: str | None, modality: str, path: Sequence[int], creator: str
+) -> tuple[str, ...]:
+    key = creator_key(creator), tag >> 16, tag & 0xFF
+    names = []
+    for placed in compiled.overrides:
+        override = placed.override
+        about = placed.tag == tag if placed.private is None else placed.private in {key, (*key[:2], ANY_ELEMENT)}
+        narrowed = (
+            placed.path not in {None, tuple(path)}
+            or override.modality not in {None, modality}
+            or (override.sop_class is not None and sop_class_uid is None)
+        )
+        if about and narrowed and (sop_class_uid is None or override.sop_class in {None, sop_class_uid}):
+            names.append(f"{override_name(override)}: {override.action}")
+    return tuple(names)
 
 
 def _explanation(

@@ -46,6 +46,10 @@ FIRST_DATA_SET_GROUP = 0x0008
 BASIC_PARAGRAPH = "PS3.15 E.1.1, Table E.1-1"
 BASIC_ACTIONS = {"X": Action.REMOVE, "Z": Action.EMPTY, "D": Action.DUMMY, "U": Action.UID, "K+recurse": Action.RECURSE}
 
+IN_THIS_IOD = " in this IOD"
+NOT_DEFINED_HERE = ", which does not define the attribute here"
+"""What a decision says of the IOD that it was made for; it means nothing where no SOP class was named."""
+
 _MEANING = {
     Action.REMOVE: "The Basic Profile removes it",
     Action.EMPTY: "The Basic Profile empties it",
@@ -110,11 +114,11 @@ class TableRules:
         action = BASIC_ACTIONS[code]
         if action is Action.UID and row.vr == "SQ":
             action = Action.RECURSE
-        origin = f"E.1-1 {row.basic}" + (f", {code} in this IOD" if code != row.basic else "")
+        origin = f"E.1-1 {row.basic}" + (f", {code}{IN_THIS_IOD}" if code != row.basic else "")
         why = _MEANING[action]
         if compound:
-            why += f": {row.basic} comes to {code} in this IOD"
-            why += "" if tag in resolved else ", which does not define the attribute here"
+            why += f": {row.basic} comes to {code}{IN_THIS_IOD}"
+            why += "" if tag in resolved else NOT_DEFINED_HERE
         elif code != row.basic:
             why = f"The code is {row.basic}, but the IOD requires the attribute: {code} keeps the object conformant"
         accepted = accepted_vrs(vr) if action is Action.RECURSE else frozenset[str]()
