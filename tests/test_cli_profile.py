@@ -211,6 +211,14 @@ class TestCheck:
         assert command("check", "research").returncode == WRONG_LINE
 
 
+class TestCheckHints:
+    def test_what_may_be_misspelt_is_said_and_the_profile_is_ok(self, command: Command, own: Path) -> None:
+        own.write_text(f"{OWN}overrides:\n  - {{keyword: StationName, modality: FOO, action: remove}}\n")
+        done = command("check", own)
+        assert done.returncode == DONE
+        assert done.stderr.startswith("hint: overrides[0].modality: no defined term")
+
+
 class TestExplain:
     def test_tells_what_happens_which_rule_says_so_and_where_the_standard_has_it(self, command: Command) -> None:
         done = command("explain", "0010,0010", "--profile", "strict")

@@ -89,7 +89,9 @@ def check(file: File) -> None:
     """Check a profile file; say what is wrong with it and where, or what it does."""
     from dicomanon.pipeline.profile_text import summary
     from dicomanon.profile import load_profile
+    from dicomanon.profile.checking import hints
     from dicomanon.profile.loading import ProfileRefused
+    from dicomanon.profile.schema import place_name
 
     try:
         profile = load_profile(file)
@@ -98,6 +100,8 @@ def check(file: File) -> None:
             err.print(f"{file}: {problem}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(FATAL) from None
     say(f"ok: {profile.version}")
+    for place, hint in hints(profile):
+        err.print(f"hint: {place_name(place)}: {hint}", markup=False, soft_wrap=True)
     for line in summary(profile):
         _tell(line)
 

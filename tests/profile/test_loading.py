@@ -117,6 +117,18 @@ def test_option_that_the_engine_does_not_carry_out_is_refused_by_name(option: st
             "line 6, column 27: overrides[0].private.grup: no such key; did you mean group?",
         ),
         (
+            OVERRIDES + "  - private: {creator: X}\n    action: remove\n",
+            "line 6, column 5: overrides[0].private.group: this key is missing: all elements of a creator are those",
+        ),
+        (
+            OVERRIDES + "  - private: {creator: X, group: '0019', vr: ZZ}\n    action: remove\n",
+            "line 6, column 42: overrides[0].private.vr: PS3.5 6.2 defines no such VR",
+        ),
+        (
+            OVERRIDES + "  - keyword: Rows\n    action: remove\n",
+            "line 7, column 5: overrides[0].action: no picture can be read without it",
+        ),
+        (
             OVERRIDES + "  - keyword: StudyDat\n    action: empty\n",
             "line 6, column 5: overrides[0].keyword: no such attribute; did you mean StudyDate?",
         ),

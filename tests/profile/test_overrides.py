@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from tests.profile.making import CT, MODIFIED_DATES, compiled, profile
 
 from dicomanon.profile import Action, AttributeRule, TextKind
+from dicomanon.profile.checking import hints
 from dicomanon.profile.explaining import explain
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -206,12 +207,66 @@ def test_explanation_names_the_override_and_its_reason() -> None:
         ({"private": {"creator": "X", "group": "0018", "element": "01"}, "action": "remove"}, "group is odd"),
         ({"private": {"creator": "GEMS_PARM_01", "group": "0043", "element": "01"}, "action": "empty"}, "nothing requ"),
         ({"private": {"creator": "GEMS_PARM_01", "group": "0043"}, "action": "clean", **WHY}, "removed or kept"),
+        ({"keyword": "CodeValue", "sop_class": "CTImageStorag", "action": "remove"}, "did you mean CTImageStorage?"),
+        *(
+            ({"keyword": keyword, "action": action}, "it can only be kept")
+            for keyword in ("Rows", "BitsStored", "PhotometricInterpretation", "NumberOfFrames", "Modality")
+            for action in ("remove", "empty", "dummy")
+        ),
+        ({"keyword": "Modality", "action": "clean"}, "it can only be kept"),
+        ({"keyword": "PatientBirthDate", "action": "keep", **WHY}, "no option that keeps it: `birth_date: shift`"),
+        ({"keyword": "IconImageSequence", "action": "keep", **WHY}, "it can only be removed"),
+        ({"keyword": "ContentDate", "sop_class": "1.2.840.10008.5.1.4.1.1.88.33", "action": "remove"}, "dummy replac"),
+        *(
+            (
+                {"private": {"creator": "US", "group": "0019", "element": "01", "vr": vr}, "action": "keep", **WHY},
+                f"private bytes of VR {vr} are removed in any case",
+            )
+            for vr in ("OB", "OW", "OF", "OD", "UN")
+        ),
+        (
+            {"private": {"creator": "US", "group": "0019", "element": "01", "vr": "DA"}, "action": "keep", **WHY},
+            "the options keep no dates",
+        ),
+        (
+            {"private": {"creator": "US", "group": "0019", "element": "01", "vr": "ZZ"}, "action": "remove"},
+            "overrides[0].private.vr: PS3.5 6.2 defines no such VR",
+        ),
         ({"keyword": "StudyDate", "tag": "0008,0020", "action": "remove"}, "exactly one of"),
         ({"action": "remove"}, "exactly one of"),
     ],
 )  # fmt: skip
 def test_contradictory_override_is_refused(override: dict[str, Any], message: str) -> None:
     assert message in refusal(override)
+
+
+def test_what_a_picture_needs_may_be_kept_and_private_dates_with_an_option_for_dates() -> None:
+    root({"keyword": "Rows", "action": "keep"})
+    private = {"creator": "US", "group": "0019", "element": "01", "vr": "DA"}
+    level = root({"private": private, "action": "keep", **WHY}, options=(MODIFIED_DATES,))
+    assert level.private("US", 0x0019_1001).action is Action.SHIFT_DATE
+
+
+@pytest.mark.parametrize("name", [CT, "CTImageStorage", "ct image", "CT Image Storage"])
+def test_a_sop_class_has_three_names_and_one_version(name: str) -> None:
+    ours = profile(overrides=[{"keyword": "StationName", "sop_class": name, "action": "empty"}])
+    assert ours.overrides[0].sop_class == CT
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ({"private": {"creator": "GEMS_PARM_O1", "group": "0043"}, "action": "remove"}, "did you mean GEMS_PARM_01?"),
+        ({"private": {"creator": "gems_parm_01 ", "group": "0043"}, "action": "remove"}, ""),
+        ({"private": {"creator": "OUR OWN THING", "group": "0043"}, "action": "remove"}, ""),
+        ({"keyword": "StationName", "modality": "FOO", "action": "remove"}, "CID 33"),
+        ({"keyword": "StationName", "modality": "RTSTRUCT", "action": "remove"}, ""),
+    ],
+)
+def test_what_may_be_misspelt_is_hinted_at_and_not_refused(override: dict[str, Any], hint: str) -> None:
+    found = [message for _, message in hints(profile(overrides=[override]))]
+    assert len(found) == bool(hint)
+    assert hint in "".join(found)
 
 
 def test_two_overrides_of_the_same_are_refused() -> None:

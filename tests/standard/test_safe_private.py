@@ -1,4 +1,4 @@
-from dicomanon.standard.safe_private import creator_key, published_private_vr, safe_private_rows
+from dicomanon.standard.safe_private import creator_key, published_private_vr, safe_private_rows, similar_creator
 from dicomanon.standard.tables import read_table
 
 
@@ -25,3 +25,9 @@ def test_dictionaries_know_more_than_the_table() -> None:
     assert published_private_vr("siemens mr header", 0x0019, 0x08)[0] == "CS"
     assert published_private_vr("SIEMENS MR HEADER", 0x0019, 0xFE) == ("", "")
     assert published_private_vr("SOMEBODY", 0x0019, 0x0C) == ("", "")
+
+
+def test_misspelt_creator_is_told_from_one_that_nobody_knows() -> None:
+    assert similar_creator("SIEMENS MR HEDAER") == "SIEMENS MR HEADER"
+    assert similar_creator("siemens mr header ") == ""
+    assert similar_creator("SOMEBODY ELSE") == ""

@@ -16,7 +16,9 @@ from dicomanon.profile.overrides import (
 from dicomanon.profile.private_rules import PrivateRules
 from dicomanon.profile.schema import Place, Profile, place_name
 from dicomanon.profile.table_rules import TableRules
+from dicomanon.standard.dictionary import modalities
 from dicomanon.standard.iods import iod_actions, iod_by_sop_class
+from dicomanon.standard.safe_private import similar_creator
 
 Problem = tuple[Place, str]
 
@@ -39,8 +41,24 @@ def contradictions(profile: Profile) -> list[Problem]:
         try:
             placed.append(place_override(override, place))
         except Unplaceable as error:
-            problems.append(((*place, error.key), str(error)))
+            problems.append(((*place, *error.keys), str(error)))
     return problems + _of_overrides(profile, placed)
+
+
+def hints(profile: Profile) -> list[Problem]:
+    """Return what may be meant otherwise in a profile that can be used, and where."""
+    found: list[Problem] = []
+    for index, override in enumerate(profile.overrides):
+        similar = similar_creator(override.private.creator) if override.private is not None else ""
+        if similar:
+            place: Place = ("overrides", index, "private", "creator")
+            found.append((place, f"no dictionary knows this private creator; did you mean {similar}?"))
+        if override.modality is not None and override.modality not in modalities():
+            found.append((
+                ("overrides", index, "modality"),
+                "no defined term of PS3.16 CID 33: it holds only for objects whose Modality is just this",
+            ))  # fmt: skip
+    return found
 
 
 def _of_options(profile: Profile) -> list[Problem]:
@@ -69,7 +87,7 @@ def _of_overrides(profile: Profile, placed: list[PlacedOverride]) -> list[Proble
         if earlier is not one:
             problems.append((one.place, f"{place_name(earlier.place)} is about the same"))
             continue
-        problem = misfit(one, shifts=MODIFIED_DATES in profile.options, dummies=dummies)
+        problem = misfit(one, private, shifts=MODIFIED_DATES in profile.options, dummies=dummies)
         if problem:
             problems.append(((*one.place, "action"), problem))
             continue

@@ -25,7 +25,6 @@ _FORMS = {
     "group": "a group is four hexadecimal digits, such as 0019",
     "element": "an element is the last byte of its number, two hexadecimal digits, such as 27 or xx27",
     "vr": "a VR is two capital letters, such as LO",
-    "sop_class": "a SOP class is its UID: digits and dots, 64 at most",
     "modality": "a modality is capital letters, digits, blanks and underscores, 16 at most, such as MR",
 }
 """What a key has to look like, where the schema has a pattern for it."""
@@ -160,6 +159,8 @@ def _problems(detail: Mapping[str, Any], located: Located) -> list[Problem]:
             message = "no such key" + _nearest(str(place[-1]), _keys(place))
         case "missing":
             message = "this key is missing"
+            if place[-1] == "group":
+                message += ': all elements of a creator are those of a group, {creator: EXAMPLE MR 01, group: "0019"}'
         case "model_type" | "model_attributes_type" | "dict_type":
             message = "keys with values are wanted here"
         case "value_error":

@@ -1,9 +1,13 @@
 """An admin's exceptions: which attribute each one names, and the rule that it comes to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 
 from dicomanon.profile.actions import Action, AttributeRule
 from dicomanon.profile.decision import (
+    BULK_VRS,
     DATE_VRS,
     TEXT_VRS,
     Decision,
@@ -18,9 +22,9 @@ from dicomanon.profile.private_rules import PrivateRules
 from dicomanon.profile.schema import Override, Place
 from dicomanon.profile.table_rules import FIRST_DATA_SET_GROUP, PATIENT_ID, PATIENT_NAME, text_kind
 from dicomanon.standard.confidentiality import CURVE_GROUPS, OVERLAY_GROUPS
-from dicomanon.standard.dictionary import dictionary_vrs, is_single_valued
-from dicomanon.standard.iods import iod_by_sop_class
-from dicomanon.standard.names import keyword_of, similar_keywords, sop_class_keyword, tag_named
+from dicomanon.standard.dictionary import dictionary_vrs, is_single_valued, is_vr
+from dicomanon.standard.iods import iod_actions, iod_by_sop_class
+from dicomanon.standard.names import keyword_of, similar_keywords, similar_sop_classes, sop_class_keyword, tag_named
 from dicomanon.standard.safe_private import PrivateKey, creator_key, published_private_vr, safe_private_rows
 from dicomanon.standard.tables import format_tag, parse_tag, read_table
 
@@ -42,11 +46,13 @@ class Unplaceable(ValueError):
     ----------
     key
         Key of the override that is wrong.
+    below
+        Key in its value, where that has keys of its own.
     """
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, key: str, message: str, *below: str) -> None:
         super().__init__(message)
-        self.key = key
+        self.keys = (key, *below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,9 @@ def place_override(override: Override, place: Place) -> PlacedOverride:
         A name is unknown, or names what cannot be overridden.
     """
     if override.sop_class is not None and override.sop_class not in iod_by_sop_class():
-        raise Unplaceable("sop_class", "not a storage SOP class of our edition of PS3.3")
+        close = similar_sop_classes(override.sop_class)
+        hint = f"; did you mean {close[0]}?" if close else ": give its UID, keyword or name"
+        raise Unplaceable("sop_class", f"not a storage SOP class of our edition of PS3.3{hint}")
     if override.private is not None:
         return _place_private(override, place)
     key = "tag" if override.keyword is None else "keyword"
@@ -153,6 +161,8 @@ def _place_private(override: Override, place: Place) -> PlacedOverride:
     group = int(selector.group, 16)
     if not group & 1 or group < FIRST_DATA_SET_GROUP:
         raise Unplaceable("private", "a private group is odd, and above 0008")
+    if selector.vr is not None and not is_vr(selector.vr):
+        raise Unplaceable("private", "PS3.5 6.2 defines no such VR", "vr")
     number = ANY_ELEMENT if selector.element is None else int(selector.element[-2:], 16)
     vr, vm = published_private_vr(selector.creator, group, number) if number >= 0 else ("", "")
     if selector.vr is not None:
@@ -178,7 +188,7 @@ def _path(override: Override, tag: int | None) -> tuple[int, ...] | None:
 
 
 def misfit(  # noqa: PLR0911 - one line per case reads best
-    placed: PlacedOverride, *, shifts: bool, dummies: frozenset[int]
+    placed: PlacedOverride, private: PrivateRules, *, shifts: bool, dummies: frozenset[int]
 ) -> str:
     """Return why an action does not fit what it is for, ``""`` if it does.
 
@@ -186,6 +196,8 @@ def misfit(  # noqa: PLR0911 - one line per case reads best
     ----------
     placed
         The override.
+    private
+        How private values of each VR are kept.
     shifts
         Whether the profile has the modified-dates option.
     dummies
@@ -193,10 +205,17 @@ def misfit(  # noqa: PLR0911 - one line per case reads best
     """
     action, vr, tag = placed.override.action, placed.vr, placed.tag
     whole_block = placed.private is not None and placed.private[2] == ANY_ELEMENT
+    limit = _limits().get((tag, action)) or _required(placed)
+    if limit:
+        return limit
     if action == "remove":
         return ""
     if whole_block:
-        return "" if action == "keep" else "all elements of a creator can be removed or kept, and nothing else"
+        return (
+            ""
+            if action == "keep"
+            else "all elements of a creator can be removed or kept, and nothing else; element names one"
+        )
     if not vr:
         return "no dictionary knows this private attribute: give its vr"
     wanted = {
@@ -216,7 +235,31 @@ def misfit(  # noqa: PLR0911 - one line per case reads best
         return "there is no dummy for this sequence"
     if placed.private is not None and action in {"empty", "dummy"}:
         return "a private attribute is removed, kept or cleaned: nothing requires it"
+    if placed.private is not None and action == "keep" and private.of_vr(vr, "", origin="").action is Action.REMOVE:
+        what = f"private bytes of VR {vr}" if vr in BULK_VRS else f"private dates and times (VR {vr})"
+        then = "nobody can read them" if vr in BULK_VRS else "the options keep no dates"
+        return f"{what} are removed in any case, since {then}: leave the override out"
     return ""
+
+
+@cache
+def _limits() -> Mapping[tuple[int, str], str]:
+    """Return why an action is refused for an attribute, whatever the profile."""
+    return MappingProxyType({
+        (parse_tag(row["tag"]), action): row["why"]
+        for row in read_table("override_limits")
+        for action in row["refused"].split("|")
+    })  # fmt: skip
+
+
+def _required(placed: PlacedOverride) -> str:
+    """Return why an attribute that its one SOP class requires a value of cannot go."""
+    override = placed.override
+    if override.sop_class is None or placed.path is not None or override.action not in {"remove", "empty"}:
+        return ""
+    if iod_actions(override.sop_class).top.get(placed.tag) != "D":
+        return ""
+    return "this SOP class requires a value of it (Type 1): dummy replaces it"
 
 
 def sequences_with_dummies() -> frozenset[int]:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from dicomanon.profile.options import BY_SWITCH
 from dicomanon.standard import EDITION
 from dicomanon.standard.confidentiality import option_names
+from dicomanon.standard.names import sop_class_named
 from dicomanon.standard.tables import tables_digest
 
 OverrideAction = Literal["keep", "remove", "empty", "dummy", "clean", "scrub", "uid", "shift-date", "keep-time"]
@@ -64,7 +65,7 @@ class Override(BaseModel):
         Sequences from the main data set down, by keyword or tag, with ``>`` between them; without it the override
         holds wherever the attribute occurs. The attribute itself may be repeated at the end.
     sop_class
-        UID of the only SOP class that it holds for.
+        The only SOP class that it holds for: its UID, keyword or name; the UID is what is kept of it.
     modality
         Value of (0008,0060) that it holds for.
     action
@@ -79,10 +80,15 @@ class Override(BaseModel):
     keyword: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=80)] | None = None
     private: PrivateSelector | None = None
     path: Annotated[str, Field(min_length=1, max_length=600)] | None = None
-    sop_class: Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")] | None = None
+    sop_class: Annotated[str, Field(min_length=1, max_length=120)] | None = None
     modality: Annotated[str, Field(pattern=r"^[A-Z0-9_ ]{1,16}$")] | None = None
     action: OverrideAction
     reason: Annotated[str, Field(max_length=500)] = ""
+
+    @field_validator("sop_class")
+    @classmethod
+    def _by_uid(cls, sop_class: str | None) -> str | None:
+        return (sop_class_named(sop_class) or sop_class) if sop_class is not None else None
 
     @field_validator("reason")
     @classmethod

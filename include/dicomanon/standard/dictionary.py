@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import DicomDictionary
+from pydicom.sr._cid_dict import cid_concepts
+from pydicom.sr._concepts_dict import concepts
+from pydicom.valuerep import STANDARD_VR
 
 from dicomanon.standard.confidentiality import confidentiality_by_tag
 from dicomanon.standard.iods import iod_by_sop_class
@@ -69,3 +72,14 @@ def name_of(tag: int) -> str:
         return str(entry[2])
     row = confidentiality_by_tag().get(tag)
     return row.name if row else ""
+
+
+def is_vr(text: str) -> bool:
+    """Tell whether PS3.5 section 6.2 defines the VR."""
+    return text in STANDARD_VR
+
+
+@cache
+def modalities() -> frozenset[str]:
+    """Return the codes of PS3.16 CID 33, which are the defined terms of Modality in use (PS3.3 C.7.3.1.1.1)."""
+    return frozenset(code for keyword in cid_concepts[33]["DCM"] for code in concepts["DCM"][keyword])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 
@@ -84,3 +85,17 @@ def published_private_vr(creator: str, group: int, number: int) -> tuple[str, st
         return row.vr, row.vm
     entry = _published_blocks().get(creator_key(creator), {}).get(f"{group:04X}XX{number:02X}")
     return (entry[0], entry[1]) if entry else ("", "")
+
+
+def similar_creator(creator: str) -> str:
+    """Return the known private creator that somebody who wrote one that nobody knows may have meant, ``""`` if none."""
+    known = _creators()
+    wanted = creator_key(creator)
+    close = [] if wanted in known else get_close_matches(wanted, known, n=1, cutoff=0.85)
+    return known[close[0]] if close else ""
+
+
+@cache
+def _creators() -> Mapping[str, str]:
+    names = [*(row.creator for row in safe_private_rows().values()), *private_dictionaries]
+    return MappingProxyType({creator_key(name): name for name in reversed(names)})
