@@ -159,8 +159,18 @@ def test_option_that_the_engine_does_not_carry_out_is_refused_by_name(option: st
         ("- a list\n", "line 1, column 1: file: keys with values are wanted here"),
         ("just words", "line 1, column 1: file: keys with values are wanted here"),
         ("", "line 1, column 1: file: keys with values are wanted here"),
-        ("name: [", "line 1, column 8: file: not YAML from here on"),
-        ("name: ours\n\ttitle: x\n", "line 2, column 1: file: not YAML from here on"),
+        ("name: [", "line 1, column 7: file: the bracket that opens here is not closed, or a comma is missing"),
+        ("options: [a\ntitle: x\n", "line 1, column 10: file: the bracket that opens here is not closed, or a comm"),
+        ("a: {b: [c], d: e\nf: g\nh: i\n", "line 1, column 4: file: the bracket that opens here is not closed"),
+        ("name: ours\n\ttitle: x\n", "line 2, column 1: file: a tab: YAML wants blanks"),
+        ("title: Ours: the first\n", "line 1, column 12: file: a text with a colon and a blank in it has to be in q"),
+        ("title: 'Ours\nname: x\n", "line 1, column 8: file: the quote that opens here is not closed"),
+        ("title: @ours\n", "line 1, column 8: file: a text that starts with this sign has to be in quotes"),
+        ("title: *ours\n", "line 1, column 8: file: aliases are not allowed"),
+        ('title: "a\\qb"\n', "line 1, column 11: file: a backslash in double quotes"),
+        ("a:\n  - b: c\n d: e\n", "line 3, column 2: file: this does not go on what is above it"),
+        ("a: b\n---\nc: d\n", "line 2, column 1: file: one document is wanted"),
+        ("a: b\nc: \0\n", "line 2, column 4: file: a character that YAML does not allow"),
         ("? [a, b]\n: c\n", "line 1, column 3: file: a key is a word"),
     ],
 )
@@ -181,6 +191,28 @@ def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
     ]  # fmt: skip
 
 
+def test_names_that_there_are_not_are_told_together_with_a_wrong_form() -> None:
+    found = problems(
+        GOOD.replace("[]", "[clean-descriptor, retain-uids, keep-all]")
+        + "birth_date: never\noverrides:\n"
+        + "  - {keyword: StudyDat, action: remov}\n"
+        + "  - {keyword: StudyTime, path: NoSuchSequenc, actoin: remove}\n"
+        + "  - {keyword: Study Date, sop_class: Nothing, action: remove}\n"
+        + "  - {private: {creator: X, group: '0019', vr: ZZ}, modality: mr, action: remove}\n"
+        + "  - words\n"
+    )
+    assert [problem.split(": ")[1] for problem in found] == [
+        "options[0]", "options[2]", "birth_date", "overrides[0].keyword", "overrides[0].action", "overrides[1]."
+        "action", "overrides[1].path", "overrides[1].actoin", "overrides[2].keyword", "overrides[3].private.vr",
+        "overrides[3].modality", "overrides[4]",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [GOOD.replace("name: ours\n", "") + "overrides: none\n", "overrides:\n  - [a]\n"])
+def test_overrides_that_are_none_do_not_hide_what_else_is_wrong(text: str) -> None:
+    assert any("name: this key is missing" in problem for problem in problems(text))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -193,6 +225,11 @@ def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
         "Zzyzx Quillfeather",
         "name: 'Zzyzx Quillfeather",
         "name: %Zzyzx Quillfeather",
+        "name: *Quillfeather",
+        "name: !Quillfeather!x y",
+        "name: &Quillfeather &Quillfeather x",
+        "name: [Quillfeather\nQuillfeather: x",
+        "name: x\nQuillfeather\n",
     ],
 )
 def test_values_are_not_repeated(text: str) -> None:

@@ -1,6 +1,6 @@
 """Finds and reads profile files, and says with line and column what is wrong with one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 import dicomanon
 from dicomanon.errors import Fatal
+from dicomanon.profile.overrides import Unplaceable, place_override
 from dicomanon.profile.positions import Located, NotReadable, read_located
 from dicomanon.profile.schema import Override, Place, PrivateSelector, Profile, place_name
 from dicomanon.standard.confidentiality import option_names
@@ -143,6 +144,8 @@ def parse_profile(content: bytes, name: str) -> Profile:
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         problems = [problem for detail in details for problem in _problems(detail, located)]
+        if all(detail["type"] != "contradiction" for detail in details):
+            problems += _misplaced(located, {detail["loc"] for detail in details})
         raise ProfileRefused(name, tuple(sorted(problems, key=lambda one: (one.line, one.column)))) from None
 
 
@@ -153,8 +156,10 @@ def _problems(detail: Mapping[str, Any], located: Located) -> list[Problem]:
         case "contradiction":
             return [_problem(where, message, located) for where, message in context["problems"]]
         case "unknown_option":
-            place = (*place, context["index"])
-            message = detail["msg"] + _nearest(_value(place, located), option_names())
+            places = [(*place, index) for index in context["indices"]]
+            return [
+                _problem(one, detail["msg"] + _nearest(_value(one, located), option_names()), located) for one in places
+            ]
         case "extra_forbidden":
             message = "no such key" + _nearest(str(place[-1]), _keys(place))
         case "missing":
@@ -172,6 +177,25 @@ def _problems(detail: Mapping[str, Any], located: Located) -> list[Problem]:
         case kind:
             message = _WANTED.get(kind, "this is not what is wanted here").format(**context)
     return [_problem(place, message, located)]
+
+
+def _misplaced(located: Located, wrong: set[Place]) -> Iterator[Problem]:
+    """Yield what the overrides name that there is not, in a file whose form is wrong elsewhere.
+
+    Only names are looked at: what an override does depends on options that may be what is wrong.
+    """
+    overrides = located.content.get("overrides") if isinstance(located.content, dict) else None
+    for index, written in enumerate(overrides if isinstance(overrides, list) else ()):
+        place: Place = ("overrides", index)
+        if not isinstance(written, dict):
+            continue
+        right = {key: value for key, value in written.items() if not any(one[:3] == (*place, key) for one in wrong)}
+        try:
+            place_override(Override.model_validate({**right, "action": "remove"}), place)
+        except Unplaceable as error:
+            yield _problem((*place, *error.keys), str(error), located)
+        except ValidationError:
+            continue
 
 
 def _listed(expected: str) -> str:

@@ -1,5 +1,6 @@
 """Reads YAML together with the line and column of everything in it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,21 @@ _TYPED_KEYS = frozenset({"maximum_age", "trust_block_identifying_information"})
 """Whose scalars are numbers and booleans; all others are text, however YAML would read ``0010,0020`` or ``no``."""
 _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp"))
 _MOST_NODES = 20_000
+_SAID = (
+    (r"character '\\t'", "a tab: YAML wants blanks"),
+    (r"that cannot start any token", "a text that starts with this sign has to be in quotes"),
+    (
+        r"mapping values are not allowed",
+        "a text with a colon and a blank in it has to be in quotes, and a key starts in the column of those beside it",
+    ),
+    (r"undefined alias", "aliases are not allowed: write it out; a text that starts with * has to be in quotes"),
+    (r"undefined tag", "explicit types are not allowed; a text that starts with ! has to be in quotes"),
+    (r"escape character", "a backslash in double quotes means something else: use single quotes"),
+    (r"another document", "one document is wanted: no line --- between"),
+    (r"expected ':'", "a key has a colon and a blank behind it"),
+    (r"expected <block end>", "this does not go on what is above it: the column is another, or a quote ends too early"),
+)
+"""What to say where the parser's own words fit the pattern; its words may quote the file."""
 
 
 class NotReadable(ValueError):
@@ -56,13 +72,47 @@ def read_located(text: str) -> Located:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise NotReadable("not YAML from here on", _position(mark)) from None
+        raise _not_yaml(error, text) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        position = before.count("\n") + 1, error.position - before.rfind("\n")
+        raise NotReadable("a character that YAML does not allow", position) from None
     except (yaml.YAMLError, RecursionError):
         raise NotReadable("not YAML", (1, 1)) from None
     keys: dict[Place, Position] = {}
     content = _content(root, (), keys, set()) if root is not None else None
     return Located(content, keys)
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> NotReadable:
+    """Return what is wrong in words of ours: those of the parser speak of tokens, and quote the file."""
+    mark = error.problem_mark or error.context_mark
+    said = next((words for pattern, words in _SAID if re.search(pattern, error.problem or "")), "")
+    opened = _open_bracket(text)
+    if "unexpected end of stream" in (error.problem or ""):
+        return NotReadable("the quote that opens here is not closed", _position(error.context_mark))
+    if opened is not None and (not said or "flow" in (error.context or "")):
+        return NotReadable(
+            f"the bracket that opens here is not closed, or a comma is missing, before line {mark.line + 1}"
+            if mark is not None and mark.line > opened.line
+            else "the bracket that opens here is not closed, or a comma is missing",
+            _position(opened),
+        )
+    return NotReadable(said or "not YAML from here on", _position(mark))
+
+
+def _open_bracket(text: str) -> Any:
+    """Return where the innermost bracket opens that is open where the text cannot be read any further."""
+    opened = []
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+                opened.append(token.start_mark)
+            elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken) and opened:
+                opened.pop()
+    except yaml.YAMLError:
+        pass
+    return opened[-1] if opened else None
 
 
 def _position(mark: Any) -> Position:

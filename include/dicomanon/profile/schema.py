@@ -151,11 +151,9 @@ class Profile(BaseModel):
     @field_validator("options")
     @classmethod
     def _carried_out(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [option for option in options if option not in option_names()]
+        unknown = [index for index, option in enumerate(options) if option not in option_names()]
         if unknown:
-            raise PydanticCustomError(
-                "unknown_option", "no such option of PS3.15", {"index": options.index(unknown[0])}
-            )
+            raise PydanticCustomError("unknown_option", "no such option of PS3.15", {"indices": unknown})
         refused = sorted(set(options) & BY_SWITCH.keys())
         if refused:
             raise ValueError(f"{refused[0]} is no option of a profile: say {BY_SWITCH[refused[0]]}")
