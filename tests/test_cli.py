@@ -291,6 +291,31 @@ def test_destination_that_is_not_empty_is_refused(command: Command, source: Path
     assert [path.name for path in target.iterdir()] == ["older.dcm"]
 
 
+@pytest.mark.parametrize("destination", ["/proc/x", "/dev/null/x"])
+def test_destination_that_cannot_be_made_is_refused(
+    command: Command, source: Path, elsewhere: dict[str, str], destination: str
+) -> None:
+    done = command("deidentify", source, destination, **elsewhere)
+    assert done.returncode == FATAL
+    assert one_line(done.stderr).startswith("error: the destination cannot be made: ")
+
+
+def test_destination_that_can_be_made_is_not_left_behind_by_a_refusal(
+    command: Command, source: Path, elsewhere: dict[str, str]
+) -> None:
+    done = command("deidentify", source, "results/of/today", **elsewhere)
+    assert done.returncode == TRY_AGAIN
+    assert not (command.folder / "results").exists()
+
+
+def test_source_without_a_file_is_refused(command: Command, elsewhere: dict[str, str]) -> None:
+    (command.folder / "source" / "inner").mkdir(parents=True)
+    done = command("deidentify", "source", "results", **elsewhere)
+    assert done.returncode == FATAL
+    assert one_line(done.stderr).startswith("error: no files in SOURCE")
+    assert not (command.folder / "results").exists()
+
+
 @pytest.mark.parametrize("profile", ["reserch", "nowhere.yaml"])
 def test_unknown_profile_is_refused_with_those_that_are_shipped(
     command: Command, source: Path, elsewhere: dict[str, str], profile: str

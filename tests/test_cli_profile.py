@@ -211,6 +211,18 @@ class TestCheck:
         assert command("check", "research").returncode == WRONG_LINE
 
 
+class TestCheckNames:
+    def test_the_name_of_a_shipped_profile_is_refused_for_another_content(self, command: Command, own: Path) -> None:
+        own.write_text(OWN.replace("site", "strict") + "birth_date: remove\noutside_iod: remove\n")
+        done = command("check", own)
+        assert (done.returncode, done.stdout) == (FATAL, "")
+        assert done.stderr == f"{own}: name: strict is a profile of the release: give yours a name of its own\n"
+
+    def test_a_copy_of_a_shipped_profile_is_ok(self, command: Command, own: Path) -> None:
+        own.write_text(command("show", "strict", "--yaml").stdout)
+        assert command("check", own).returncode == DONE
+
+
 class TestCheckHints:
     def test_what_may_be_misspelt_is_said_and_the_profile_is_ok(self, command: Command, own: Path) -> None:
         own.write_text(f"{OWN}overrides:\n  - {{keyword: StationName, modality: FOO, action: remove}}\n")

@@ -88,6 +88,7 @@ def show(
 def check(file: File) -> None:
     """Check a profile file; say what is wrong with it and where, or what it does."""
     from dicomanon.pipeline.profile_text import summary
+    from dicomanon.pipeline.profiles import require_own_name
     from dicomanon.profile import load_profile
     from dicomanon.profile.checking import hints
     from dicomanon.profile.loading import ProfileRefused
@@ -98,6 +99,11 @@ def check(file: File) -> None:
     except ProfileRefused as refused:
         for problem in refused.problems:
             err.print(f"{file}: {problem}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(FATAL) from None
+    try:
+        require_own_name(profile)
+    except Fatal as refused:
+        err.print(f"{file}: name: {refused}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(FATAL) from None
     say(f"ok: {profile.version}")
     for place, hint in hints(profile):

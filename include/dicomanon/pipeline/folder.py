@@ -7,6 +7,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from mmap import ACCESS_READ, mmap
@@ -84,7 +85,7 @@ def deidentify_folder(
     files = sorted(path for path in source.rglob("*") if path.is_file())
     # First, so that it stands whatever becomes of the rest.
     rules = _admit(profile, len(files), maps=bool(uid_map or patient_map))
-    destination.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make(destination)
     results: dict[Path, FileResult] = {}
     chunks = _chunks(files, rules)
     work = partial(_deidentify_files, rules, destination.resolve())
@@ -128,16 +129,41 @@ def require_possible(source: Path, destination: Path, profile: str, outputs: Ite
     Raises
     ------
     Fatal
-        The destination is not empty or lies in the source, the profile is not valid, or the folder of a map or of the
-        report is not there.
+        The destination is not empty, lies in the source or cannot be made, the source holds no file, the profile is not
+        valid, or the folder of a map or of the report is not there.
     """
     require_profile_name(profile)
     if any(output is not None and not output.absolute().parent.is_dir() for output in outputs):
         raise Fatal("the folder of a map or of the report does not exist: make it first")
     if destination.resolve().is_relative_to(source.resolve()):
         raise Fatal("the destination lies inside the source: name a folder elsewhere")
-    if destination.exists() and any(destination.iterdir()):
+    try:
+        filled = destination.exists() and any(destination.iterdir())
+    except OSError as error:
+        raise Fatal(f"the destination cannot be read ({error.strerror}): name another folder") from None
+    if filled:
         raise Fatal("the destination is not empty: name a new folder, so that no older file is taken for a result")
+    if not any(path.is_file() for path in source.rglob("*")):
+        raise Fatal("no files in SOURCE: name the folder that holds the DICOM files")
+    _require_makeable(destination)
+
+
+def _make(destination: Path) -> None:
+    try:
+        destination.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Fatal(f"the destination cannot be made: {error.strerror}; name another folder") from None
+
+
+def _require_makeable(destination: Path) -> None:
+    """Refuse a destination that cannot be made, by making it and taking away again what was not there."""
+    made = [folder for folder in (destination, *destination.parents) if not folder.exists()]
+    try:
+        _make(destination)
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @cache

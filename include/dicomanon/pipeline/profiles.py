@@ -153,12 +153,23 @@ def publish_profile(
     """
     if _is_shipped(profile):
         raise Fatal(f"profile {profile.version} comes with this release: it needs no publishing")
-    if profile.name in shipped_profiles():
-        raise Fatal(f"{profile.name} is a profile of the release: give yours a name of its own")
+    require_own_name(profile)
     content = content_of(profile)
     if Profile.model_validate_json(content).version != profile.version:
         raise Fatal(f"profile {profile.version} would not be read as it was written: a defect, please report it")
     return crosswalk.profiles.publish(profile.version, content, actor=actor, reason=reason, code_version=__version__)
+
+
+def require_own_name(profile: Profile) -> None:
+    """Refuse a profile that has the name of one that comes with the release, and is another.
+
+    Raises
+    ------
+    Fatal
+        Objects made by it would look like those of the release's.
+    """
+    if profile.name in shipped_profiles() and not _is_shipped(profile):
+        raise Fatal(f"{profile.name} is a profile of the release: give yours a name of its own")
 
 
 def _is_shipped(profile: Profile) -> bool:
