@@ -244,6 +244,24 @@ def test_every_start_takes_the_settings_of_the_shell_over(stopped: Command) -> N
             assert stored.choices["DICOMANON_PROFILE"] == profile
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DICOMANON_PROFILE", "reserch", "no profile 'reserch'; shipped are"),
+        ("DICOMANON_PROFILE", "", "no profile ''; shipped are"),
+        ("DICOMANON_PROFILE_APPROVALS", "many", "must be a number from 1 to 9"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_is_refused_before_anything_starts(
+    stopped: Command, name: str, value: str, said: str
+) -> None:
+    done = stopped("stack", "up", **{name: value})
+    assert done.returncode == FATAL
+    assert said in one_line(done.stderr)
+    assert sorted(path.name for path in stopped.state.iterdir()) == ["stack.json"]
+    assert StackConfig.model_validate_json((stopped.state / "stack.json").read_text()).choices == {}
+
+
 def test_a_running_stack_refuses_other_settings(stopped: Command) -> None:
     processes.start_detached(stopped.state / "logs", "scheduler", ["sleep", "600"])
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,7 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
     )
     airflow.wait_healthy(config)
     airflow.require_plugins(config)
+    _tell_if_no_profile(config, keyring, say)
     return config
 
 
@@ -233,6 +235,14 @@ def _configured() -> StackConfig:
 def _chosen(config: StackConfig) -> StackConfig:
     """Return the configuration with the settings that the environment chooses now, and keep it."""
     chosen = config.with_choices((*CHOICES, *DAG_CHOICES))
+    from dicomanon.pipeline.profiles import require_profile_name
+
+    # Before anything starts, and before the choice is kept.
+    require_profile_name(_profile(chosen))
+    _approvals(chosen)
+    if Path(_profile(chosen)).suffix:
+        # A file: tasks run in another folder.
+        chosen.choices["DICOMANON_PROFILE"] = str(Path(_profile(chosen)).resolve())
     other = sorted(name for name, value in chosen.choices.items() if config.choices.get(name) != value)
     if other and airflow.is_running():
         raise Fatal(
@@ -240,6 +250,30 @@ def _chosen(config: StackConfig) -> StackConfig:
         )
     chosen.save()
     return chosen
+
+
+def _profile(config: StackConfig) -> str:
+    from dicomanon.settings import Settings
+
+    return config.choices.get("DICOMANON_PROFILE", str(Settings.model_fields["profile"].default))
+
+
+def _approvals(config: StackConfig) -> int:
+    asked = config.choices.get("DICOMANON_PROFILE_APPROVALS", "1")
+    if not re.fullmatch("[1-9]", asked):
+        raise Fatal("DICOMANON_PROFILE_APPROVALS must be a number from 1 to 9")
+    return int(asked)
+
+
+def _tell_if_no_profile(config: StackConfig, keyring: Keyring, say: Say) -> None:
+    """Say what only the crosswalk knows: that the profile is not published, or that approvals are missing."""
+    from dicomanon.pipeline.profiles import resolve_profile
+
+    with Crosswalk(pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"], keyring, max_size=1) as crosswalk:
+        try:
+            resolve_profile(_profile(config), crosswalk, _approvals(config))
+        except Fatal as error:
+            say(f"warning: no run will succeed: {error}")
 
 
 def _require_disk_space() -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from dicomanon.errors import DicomanonError
+from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime, open_runtime
 
 NOBODY = "1.2.3.4"
@@ -10,7 +11,7 @@ NOBODY = "1.2.3.4"
 
 
 def overview() -> dict[str, int | str]:
-    """Return counts of studies and of instances by state and reason, and what each PACS answers."""
+    """Return the profile in force, counts of studies and of instances by state and reason, what each PACS answers."""
     with open_runtime() as runtime:
         accounts = runtime.crosswalk.ledger.balance()
         states: Counter[str] = Counter()
@@ -21,11 +22,20 @@ def overview() -> dict[str, int | str]:
             for reason, count in account.held.items():
                 states[f"instances held: {reason}"] += count
         return {
+            "profile": _profile(runtime),
             "studies": len(accounts),
             "studies not balanced": sum(not account.balanced for account in accounts),
             **dict(sorted(states.items())),
             **_servers(runtime),
         }
+
+
+def _profile(runtime: Runtime) -> str:
+    """Return the version of the profile that runs work by, or why they have none."""
+    try:
+        return site_profile(runtime).version
+    except DicomanonError as error:
+        return str(error)
 
 
 def _servers(runtime: Runtime) -> dict[str, str]:
