@@ -78,11 +78,13 @@ def test_log_that_this_login_may_not_read_is_still_named(config: StackConfig) ->
 def test_release_is_named_with_its_folder_and_counts(config: StackConfig, tmp_path: Path) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.url.path.endswith("/taskInstances/summarise/xcomEntries/return_value")
-        return httpx.Response(200, json={"value": {"patients": 2, "unmatched_patient_ids": 1, "release": 7}})
+        return httpx.Response(
+            200, json={"value": {"bytes": 9, "unmatched_patient_ids": 1, "patients": 2, "release": 7}}
+        )
 
     assert said(config, "success", answer) == [
         f"release lung/0007 in {tmp_path / 'releases' / 'lung' / '0007'}",
-        "2 patients, 1 unmatched patient ids",
+        "2 patients, 9 bytes, 1 unmatched patient ids",
         f"the run's page: {PAGE}",
     ]
 

@@ -40,10 +40,13 @@ def warnings(
     [
         ({}, ""),
         ({"DICOMANON_PROFILE": "strict", "DICOMANON_PROFILE_APPROVALS": "2"}, ""),
-        ({"DICOMANON_PROFILE": "site@0123456789ab"}, "warning: no run will succeed: no profile site@0123456789ab"),
+        (
+            {"DICOMANON_PROFILE": "site@0123456789ab"},
+            "warning: nothing will be de-identified: no profile site@0123456789ab",
+        ),
         (
             {"DICOMANON_PROFILE": "site.yaml", "DICOMANON_PROFILE_APPROVALS": "2"},
-            "warning: no run will succeed: profile {version} is not published",
+            "warning: nothing will be de-identified: profile {version} is not published",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from dicomanon.local_stack.stack import pipeline_environment
 
 _MOST_FAILURES = 10
 _SUMMARY = "summarise"
+_FIRST = ("patients", "studies", "series", "instances", "bytes")
 
 
 def ending(config: StackConfig, runs: DagRuns, dag_id: str, run_id: str, state: str, project: str) -> Iterator[str]:
@@ -53,4 +54,6 @@ def _release(config: StackConfig, counts: dict[str, int], project: str) -> Itera
     elif counts:
         yield "no release: nothing that is stored meets the criteria"
     if counts:
-        yield ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+        # Airflow keeps them in an order of its own.
+        names = sorted(counts, key=lambda name: (name not in _FIRST, _FIRST.index(name) if name in _FIRST else 0))
+        yield ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names)

@@ -273,7 +273,7 @@ def _tell_if_no_profile(config: StackConfig, keyring: Keyring, say: Say) -> None
         try:
             resolve_profile(_profile(config), crosswalk, _approvals(config))
         except Fatal as error:
-            say(f"warning: no run will succeed: {error}")
+            say(f"warning: nothing will be de-identified: {error}")
 
 
 def _require_disk_space() -> None:
