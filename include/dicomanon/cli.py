@@ -7,16 +7,22 @@ done, the message says what to set right; 4 a server did not answer, try again.
 import json
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from dicomanon import __version__
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
+from dicomanon.cli_site import site_profile_name
 from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
+
+if TYPE_CHECKING:
+    from dicomanon.pipeline.folder import FileResult
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 done, but something is held, failed or unbalanced; 2 the command line is wrong; "
@@ -216,27 +222,52 @@ def deidentify(
         Path, typer.Argument(exists=True, file_okay=False, help="Folder with DICOM files, at any depth.")
     ],
     destination: Annotated[Path, typer.Argument(file_okay=False, help="New or empty folder for the results.")],
-    profile: Annotated[str, typer.Option(help="Shipped name, NAME@HASH of a published one, or file.")] = "research",
+    profile: Annotated[
+        str | None, typer.Option(help="Shipped name, NAME@HASH of a published one, or file; else the one in force.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at work.")] = os.cpu_count() or 1,
     uid_map: Annotated[
         Path | None, typer.Option(help="Write id_old,id_new of every UID here. PHI: keep it safe.")
     ] = None,
     patient_map: Annotated[Path | None, typer.Option(help="Write id_old,id_new of every patient here. PHI.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write what became of each file here, as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what became of each file here, as JSON. PHI: it has their names.")
+    ] = None,
 ) -> None:
     """De-identify a folder with the same engine, checks and pseudonyms as the pipeline."""
+    from rich.progress import Progress
+
     from dicomanon.local_stack.stack import local_crosswalk
     from dicomanon.pipeline.folder import deidentify_folder, require_possible
 
     # Before a crosswalk is started, so that a refusal leaves nothing behind.
-    require_possible(source, destination, profile, [uid_map, patient_map, report])
-    with local_crosswalk():
+    chosen = profile or site_profile_name()
+    require_possible(source, destination, chosen, [uid_map, patient_map, report])
+    reasons: Counter[str] = Counter()
+    with local_crosswalk(), Progress(console=err, disable=not err.is_terminal) as bar:
+        line = bar.add_task("files", total=None)
+
+        def note(total: int, results: Sequence["FileResult"]) -> None:
+            reasons.update(result.reason for result in results if result.reason)
+            bar.update(line, total=total, advance=len(results))
+
         counts = deidentify_folder(
-            source, destination, profile=profile, jobs=jobs, uid_map=uid_map, patient_map=patient_map, report=report
+            source,
+            destination,
+            profile=chosen,
+            jobs=jobs,
+            uid_map=uid_map,
+            patient_map=patient_map,
+            report=report,
+            note=note,
         )
-    out.print(", ".join(f"{value} {name}" for name, value in counts.items()))
-    if counts["written"] < counts["files"] and report is None:
-        err.print("to see which file was held and why, run it again with --report FILE and a new destination")
+    out.print(", ".join(f"{value} {name}" for name, value in counts.items()) + f"; profile {chosen}", soft_wrap=True)
+    for reason, count in sorted(reasons.items()):
+        out.print(f"  {count} {reason}", markup=False)
+    if reasons:
+        err.print(
+            "docs/runbook.md says what to do about each reason" + ("" if report else "; --report names the files")
+        )
     raise typer.Exit(DONE if counts["written"] == counts["files"] else PARTLY)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dicomanon.cli_site import is_site, signer, site_crosswalk
+from dicomanon.cli_site import is_site, signer, site_crosswalk, site_profile_name
 from dicomanon.console import DONE, PARTLY, err, out, say
 from dicomanon.devices import ConfirmedBox, DeviceDecision
 from dicomanon.errors import Fatal
@@ -35,7 +35,7 @@ _FIXTURES = Path("device_fixtures.jsonl")
 @pixels_app.command("check")
 def check_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False, help="DICOM files.")],
-    profile: Annotated[str, typer.Option(help="Shipped name, or a file.")] = "research",
+    profile: Annotated[str | None, typer.Option(help="Shipped name, or a file; else the one in force.")] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder for a PNG of each first frame, texts outlined. PHI: keep it safe."),
@@ -50,7 +50,7 @@ def check_files(
     from dicomanon.pipeline.pixel_check import check_pixels, write_picture
     from dicomanon.profile import compile_profile, load_profile
 
-    compiled = compile_profile(load_profile(profile))
+    compiled = compile_profile(load_profile(profile or site_profile_name()))
     confirmed = ConfirmedDevices()
     if is_site():
         with site_crosswalk() as crosswalk:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dicomanon.cli_site import is_site, signer, site_crosswalk
+from dicomanon.cli_site import is_site, signer, site_crosswalk, site_profile_name
 from dicomanon.console import DONE, FATAL, PARTLY, err, out, say
 from dicomanon.errors import Fatal
 
@@ -53,7 +53,7 @@ def list_profiles(as_json: Json = False) -> None:
     if as_json:
         out.print_json(json.dumps(rows))
     elif not any(row["in_force"] for row in rows):
-        say(f"in force: {in_force or 'none that can be used'}, by DICOMANON_PROFILE={_site_profile_name()}")
+        say(f"in force: {in_force or 'none that can be used'}, by DICOMANON_PROFILE={site_profile_name()}")
 
 
 @profile_app.command("show")
@@ -165,7 +165,7 @@ def explain(
 
     tag, creator = _attribute(attribute)
     uid = _sop_class(sop_class)
-    rules, _ = _found(profile or _site_profile_name())
+    rules, _ = _found(profile or site_profile_name())
     found = explained(rules, tag, uid, modality.strip(), _path(path), creator)
     if as_json:
         out.print_json(
@@ -200,7 +200,7 @@ def preview(
 
     if show_values and not reason.strip():
         raise typer.BadParameter("say why: it is kept in the audit trail", param_hint="--reason")
-    rules, _ = _found(profile or _site_profile_name())
+    rules, _ = _found(profile or site_profile_name())
     if show_values:
         _record_that_values_are_shown(reason)
     try:
@@ -329,21 +329,12 @@ def _found(wanted: str) -> tuple["Profile", "PublishedProfile | None"]:
     return opened(published), published
 
 
-def _site_profile_name() -> str:
-    """Return the profile that the site works by, without asking for what a profile does not need."""
-    import os
-
-    from dicomanon.settings import Settings
-
-    return os.environ.get("DICOMANON_PROFILE") or str(Settings.model_fields["profile"].default)
-
-
 def _version_in_force() -> str | None:
     """Return the version of the profile that the site works by, ``None`` if there is no such profile."""
     from dicomanon.pipeline.profiles import is_version
     from dicomanon.profile import load_profile
 
-    wanted = _site_profile_name()
+    wanted = site_profile_name()
     try:
         return wanted if is_version(wanted) else load_profile(wanted).version
     except Fatal:

@@ -17,6 +17,15 @@ def is_site() -> bool:
     return any(name.startswith("DICOMANON_CROSSWALK_") for name in os.environ)
 
 
+def site_profile_name() -> str:
+    """Return the profile that the site works by, without asking for what a profile does not need."""
+    import os
+
+    from dicomanon.settings import Settings
+
+    return os.environ.get("DICOMANON_PROFILE") or str(Settings.model_fields["profile"].default)
+
+
 @contextmanager
 def site_crosswalk() -> Iterator["Crosswalk"]:
     """Open the site's crosswalk.

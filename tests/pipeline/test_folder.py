@@ -84,6 +84,27 @@ def test_a_profile_can_make_a_folder_wait_for_its_devices_too(site: Site, tmp_pa
     assert (device.state, device.instances) == ("unconfirmed", 0)
 
 
+def test_what_is_held_by_validation_says_where_and_by_which_rule(site: Site, tmp_path: Path) -> None:
+    named = ct(study("named"))
+    named.PatientName = "Quorvandale^Ada"
+    named.PixelData = b"Quorvandale " + named.PixelData[12:]
+    report = tmp_path / "report.json"
+    noted: list[tuple[int, list[str]]] = []
+    deidentify_folder(
+        source_folder(tmp_path, [encoded(named)]),
+        tmp_path / "out",
+        profile="research",
+        jobs=1,
+        report=report,
+        note=lambda total, results: noted.append((total, [result.reason for result in results])),
+    )
+    (entry,) = json.loads(report.read_text()).values()
+    assert entry["reason"] == "residual-phi"
+    assert entry["places"] == {"known-text": ["7FE0,0010"]}
+    assert "(known-text): not so at 7FE0,0010" in entry["detail"]
+    assert noted == [(1, ["residual-phi"])]
+
+
 def test_two_files_of_one_uid_and_other_content_are_not_both_written(site: Site, tmp_path: Path) -> None:
     first, second = ct(study("twice")), ct(study("twice"))
     second.KVP = "80"

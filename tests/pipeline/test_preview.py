@@ -108,9 +108,19 @@ def test_counts_are_those_of_the_engine(source: Dataset) -> None:
 
 
 def test_what_would_be_held_says_why(source: Dataset) -> None:
-    source.BurnedInAnnotation = "YES"
+    source.PatientID = ""
     seen = preview(encoded(source), STRICT)
-    assert (seen.reason, seen.elements) == ("unconfirmed-device", ())
+    assert (seen.reason, seen.elements) == ("missing-identity", ())
+
+
+def test_headers_are_shown_whatever_becomes_of_the_pixels(source: Dataset) -> None:
+    source.BurnedInAnnotation = "YES"
+    held, read = preview(encoded(source), STRICT), preview(encoded(source), RESEARCH)
+    assert (held.reason, read.reason) == ("burned-in-risk", "")
+    assert "in a run of a DAG first held until somebody has looked at the device" in read.pixels
+    assert by_path(held)["0010,0010"].action == by_path(read)["0010,0010"].action == "pseudonym"
+    waits = load_profile("research").model_copy(update={"unconfirmed_devices": "wait"})
+    assert preview(encoded(source), compile_profile(waits)).reason == "unconfirmed-device"
 
 
 def test_what_is_no_dicom_says_so() -> None:

@@ -121,3 +121,12 @@ def test_sequence_cut_short_gives_what_was_read(original: Dataset) -> None:
 
 def test_short_names_are_known_together() -> None:
     assert set(name_forms("Ng^Li")) >= {"Ng^Li", "Ng Li", "Li Ng", "Ng, Li"}
+
+
+def test_a_place_that_is_called_like_the_maker_is_left_out(original: Dataset) -> None:
+    original.Manufacturer, original.InstitutionName = "TOSHIBA_MEC", "TOSHIBA"
+    assert "TOSHIBA" not in collect_known_values(original)
+    original.Manufacturer = original.InstitutionName = "Wolkenstein"
+    assert "Wolkenstein" in collect_known_values(original)
+    original.Manufacturer, original.InstitutionName = "TOSHIBA", "TOSHIBA Wolkenstein"
+    assert "TOSHIBA Wolkenstein" in collect_known_values(original)

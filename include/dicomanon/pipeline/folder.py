@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,7 +29,9 @@ from dicomanon.reasons import HoldReason
 from dicomanon.settings import CrosswalkSettings
 from dicomanon.validate.allowed import AllowedAttributes
 from dicomanon.validate.examine import Expected, examine
+from dicomanon.validate.findings import Findings
 from dicomanon.validate.search import KnownValueSearch
+from dicomanon.validate.suite import HOLDING, RULES
 from dicomanon.values import Phi
 
 Counts = dict[str, int]
@@ -45,6 +47,7 @@ class FileResult:
     reason: str = ""
     detail: str = ""
     findings: dict[str, int] = field(default_factory=dict)
+    places: dict[str, tuple[str, ...]] = field(default_factory=dict)
     written: str = ""
     uids: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     patient: tuple[str, str] | None = field(default=None, repr=False)
@@ -69,6 +72,7 @@ def deidentify_folder(
     uid_map: Path | None = None,
     patient_map: Path | None = None,
     report: Path | None = None,
+    note: Callable[[int, Sequence["FileResult"]], None] = lambda _, __: None,
 ) -> Counts:
     """De-identify every file below ``source`` into ``destination``, named by research UIDs.
 
@@ -92,6 +96,7 @@ def deidentify_folder(
     with ProcessPoolExecutor(jobs) as pool:
         for chunk, done in zip(chunks, pool.map(work, chunks), strict=True):
             results.update(zip(chunk, done, strict=True))
+            note(len(files), done)
     if uid_map is not None:
         write_map(uid_map, _distinct(pair for result in results.values() for pair in result.uids))
     if patient_map is not None:
@@ -245,15 +250,17 @@ def _result(worker: _Worker, source: Source, done: Anonymized) -> FileResult:
 def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, data: bytes) -> FileResult:
     outcome = done.outcome
     reason, detail, findings = _judge(worker, done, data)
+    counts, places = dict(findings.counts), dict(findings.places)
     if reason:
-        return FileResult("held", reason, detail, findings)
+        return FileResult("held", reason, detail, counts, places)
     folders = (done.pseudonym, outcome.research_study_uid, outcome.research_series_uid)
     name = Path(*folders, f"{outcome.research_sop_uid}.dcm")
     if not _write_new(worker.destination / name, data):
         return FileResult("held", HoldReason.UID_REUSED, "another file of the folder has the same SOP Instance UID")
     return FileResult(
         "written",
-        findings=findings,
+        findings=counts,
+        places=places,
         written=str(name),
         uids=(
             (source.study_uid, outcome.research_study_uid),
@@ -264,7 +271,7 @@ def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, 
     )
 
 
-def _judge(worker: _Worker, done: Anonymized, data: bytes) -> tuple[str, str, dict[str, int]]:
+def _judge(worker: _Worker, done: Anonymized, data: bytes) -> tuple[str, str, Findings]:
     """Return why a de-identified object must be held, ``""`` where it may be written; the detail; the findings."""
     outcome = done.outcome
     expected = Expected(
@@ -281,9 +288,12 @@ def _judge(worker: _Worker, done: Anonymized, data: bytes) -> tuple[str, str, di
         findings = examine(data, expected, KnownValueSearch(done.known_values), worker.allowed)
     except Exception as error:
         # A defect of ours stops no other file, and its text, which may quote a value, goes nowhere.
-        return HoldReason.UNEXPECTED, f"{type(error).__name__} while it was validated", {}
-    reason = "" if findings.passed else findings.reason or HoldReason.NONCONFORMANT
-    return reason, "", dict(findings.counts)
+        return HoldReason.UNEXPECTED, f"{type(error).__name__} while it was validated", Findings({}, {})
+    if findings.passed:
+        return "", "", findings
+    found = [rule for rule in findings.counts if rule in HOLDING]
+    detail = "; ".join(f"{RULES[rule].title} ({rule}): not so at {', '.join(findings.places[rule])}" for rule in found)
+    return findings.reason or HoldReason.NONCONFORMANT, detail, findings
 
 
 def _write_new(path: Path, data: bytes) -> bool:
@@ -322,7 +332,14 @@ def _admit(profile: str, files: int, *, maps: bool) -> Profile:
 def _write_report(path: Path, results: dict[str, FileResult]) -> None:
     """Write what became of each file, by the name that it has in the source: the report stays with the source."""
     shown = {
-        name: {"state": r.state, "reason": r.reason, "detail": r.detail, "findings": r.findings, "written": r.written}
+        name: {
+            "state": r.state,
+            "reason": r.reason,
+            "detail": r.detail,
+            "findings": r.findings,
+            "places": r.places,
+            "written": r.written,
+        }
         for name, r in results.items()
     }
     try:

@@ -25,7 +25,9 @@ from dicomanon.deidentify.pixels.views import Pixels, as_it_is
 from dicomanon.deidentify.source import SourceInstance
 from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Fatal, Held
+from dicomanon.pipeline.pixel_outcome import outcome_of
 from dicomanon.profile import CompiledProfile
+from dicomanon.profile.compiler import CLEAN_PIXEL_DATA
 
 _COLOURS = {TextClass.IDENTIFYING: (0, 0, 255), TextClass.UNREADABLE: (0, 165, 255), TextClass.HARMLESS: (0, 200, 0)}
 """Of the outlines in the picture: blue, green, red."""
@@ -69,6 +71,7 @@ def check_pixels(path: Path, profile: CompiledProfile, devices: ConfirmedDevices
             "risk": decision.risk,
             "reasons": list(decision.reasons),
             "flagged": decision.flagged_as,
+            "outcome": outcome_of(decision, profile).text,
             "face": recognise(facts_of(source)).sight,
         }
         image = PixelImage.of(source) if decision.path not in {PixelPath.NOTHING, PixelPath.HOLD} else None
@@ -79,7 +82,8 @@ def check_pixels(path: Path, profile: CompiledProfile, devices: ConfirmedDevices
         report["texts"] = [
             {"class": text.text_class, "box": _as_typed(text.box), "score": round(text.score, 2)} for text in texts
         ]
-        report["regions"] = _regions(source, profile, devices)
+        if profile.has(CLEAN_PIXEL_DATA):
+            report["regions"] = _regions(source, profile, devices)
         return PixelCheck(report, _drawn(first, texts))
     except Held as held:
         return PixelCheck({"held": held.reason, "detail": held.detail})

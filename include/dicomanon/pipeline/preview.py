@@ -4,7 +4,7 @@ import secrets
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -16,7 +16,11 @@ from pydicom.sequence import Sequence
 from dicomanon.deidentify import Deidentified, PatientContext, UidMapper, deidentify, encode, find_faces, parse
 from dicomanon.deidentify.faces.policy import must_be_defaced
 from dicomanon.deidentify.outcome import ActionEntry, ActionLog, HeldInstance
+from dicomanon.deidentify.pixels.decision import PixelPath, Risk, decide
+from dicomanon.deidentify.pixels.seeing import Seen
+from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Held
+from dicomanon.pipeline.pixel_outcome import outcome_of
 from dicomanon.profile import CompiledProfile
 from dicomanon.standard.names import keyword_of
 from dicomanon.values import Phi
@@ -76,12 +80,17 @@ class PreviewedElement:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would become of the object; with ``reason`` it would be held."""
+    """What would become of the object; with ``reason`` it would be held.
+
+    ``pixels`` says what would become of them: nobody looks at them here. What is held for its pixels has its elements
+    all the same.
+    """
 
     elements: tuple[PreviewedElement, ...]
     action_counts: Mapping[str, int]
     reason: str = ""
     detail: str = ""
+    pixels: str = ""
 
 
 def preview(raw: bytes, profile: CompiledProfile) -> Preview:
@@ -104,7 +113,15 @@ def preview(raw: bytes, profile: CompiledProfile) -> Preview:
     context = PatientContext(PSEUDONYM, -1 - secrets.randbelow(_SHIFTS), UidMapper(secrets.token_bytes(32)))
     # A slice has no series here; a multi-frame object is one.
     face = find_faces([source])[0] if must_be_defaced(source, profile) else None
-    outcome = deidentify(source, profile, context, log, face=face)
+    try:
+        decision = decide(source, profile, ConfirmedDevices())
+    except Held as held:
+        return Preview((), {}, str(held.reason), held.detail)
+    of_pixels = outcome_of(decision, profile)
+    looked_at = Seen(replace(decision, path=PixelPath.CLEAN, risk=Risk.LOW, regions=()))
+    outcome = deidentify(
+        source, profile, context, log, seen=None if decision.path is PixelPath.NOTHING else looked_at, face=face
+    )
     if not isinstance(outcome, Deidentified):
         detail = outcome.detail if isinstance(outcome, HeldInstance) else ""
         return Preview((), {}, str(outcome.reason), detail)
@@ -113,7 +130,13 @@ def preview(raw: bytes, profile: CompiledProfile) -> Preview:
         warnings.simplefilter("ignore")
         before, after = _read(raw), _read(encode(outcome))
         elements = (*_met(log.entries, before, after), *_others(log.entries, before, after))
-    return Preview(tuple(sorted(elements, key=lambda one: one.path)), dict(outcome.action_counts))
+    return Preview(
+        tuple(sorted(elements, key=lambda one: one.path)),
+        dict(outcome.action_counts),
+        reason=str(of_pixels.reason or ""),
+        detail=", ".join(decision.reasons) if of_pixels.reason else "",
+        pixels=of_pixels.text,
+    )
 
 
 def path_name(path: Path) -> str:

@@ -25,8 +25,9 @@ _Row = tuple[str, str, str, str, str, str]
 def show(version: str, seen: Preview, *, changed_only: bool, show_values: bool) -> None:
     """Print a preview; elements that differ only by the number of their item share a line."""
     say(f"profile {version}")
-    if seen.reason:
-        say(f"the object would be held: {seen.reason}{': ' + seen.detail if seen.detail else ''}")
+    held = f"the object would be held: {seen.reason}{': ' + seen.detail if seen.detail else ''}" if seen.reason else ""
+    if not seen.elements:
+        say(held)
         return
     rows = []
     for alike in _alike(_chosen(seen, changed_only=changed_only)):
@@ -45,7 +46,8 @@ def show(version: str, seen: Preview, *, changed_only: bool, show_values: bool) 
         for line in _blocks(rows, out.width):
             say(line)
     counts = ", ".join(f"{count} {action}" for action, count in sorted(seen.action_counts.items()))
-    say(f"the object would be de-identified: {counts}")
+    say(f"pixels: {seen.pixels}; `dicomanon pixels check` looks at them")
+    say(f"{held}; its elements: {counts}" if held else f"the object would be de-identified: {counts}")
     say(f"the pseudonym {PSEUDONYM}, new UIDs and the date shift are made up for this one look")
     if not show_values:
         say("values are masked: --show-values --reason WHY shows them, and is recorded")

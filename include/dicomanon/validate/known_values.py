@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Final
 
+from pydicom._private_dict import private_dictionaries
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
@@ -34,6 +35,7 @@ _MAX_VALUE: Final = 256
 _DATE_LENGTH: Final = 8
 _WORD: Final = re.compile(r"[^\W_]+")
 _MODELS: Final = frozenset({parse_tag("0008,0070"), parse_tag("0008,1090")})
+_INSTITUTION: Final = parse_tag("0008,0080")
 _DEPARTMENTS: Final = frozenset({
     parse_tag("0008,1040"), parse_tag("0032,1020"), parse_tag("0032,1033"), parse_tag("0038,0300"),
     parse_tag("0040,0011"), parse_tag("0040,0243"), parse_tag("0040,1005"),
@@ -107,6 +109,12 @@ def is_shared(label: str, models: Collection[str]) -> bool:
     return sum(map(len, own)) <= MIN_TOKEN
 
 
+@cache
+def words_of_makers() -> frozenset[str]:
+    """Return the words that makers of devices call their private attributes by, their own names among them."""
+    return frozenset(word for creator in private_dictionaries for word in _words(creator))
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
@@ -159,6 +167,7 @@ class _Collector:
     def __init__(self, values: set[str]) -> None:
         self._values = values
         self._labels: set[str] = set()
+        self._institutions: set[str] = set()
         self._models: set[str] = set()
         self._attributes = identifying_attributes()
         self._described = described_attributes() | _MODELS
@@ -166,6 +175,9 @@ class _Collector:
     def finish(self) -> None:
         """Gather the labels of devices and departments, now that all models are known."""
         self._values.update(label for label in self._labels if not is_shared(label, self._models))
+        # A device that was never set up calls its place after its maker, who is no secret.
+        makers = self._models & words_of_makers()
+        self._values.update(name for name in self._institutions if not makers.issuperset(_words(name)))
 
     def data_set(self, dataset: Dataset, encodings: list[str]) -> Iterator[tuple[Dataset, list[str]]]:
         """Gather from one data set and yield its items, to be gathered from next."""
@@ -251,6 +263,8 @@ class _Collector:
                     self._values.add(value)
             elif tag in labels_of_places():
                 self._labels.add(value)
+            elif tag == _INSTITUTION:
+                self._institutions.add(value)
             else:
                 self._values.add(value)
                 self._values.update(line.strip() for line in value.splitlines())
