@@ -202,9 +202,20 @@ def test_names_that_there_are_not_are_told_together_with_a_wrong_form() -> None:
         + "  - words\n"
     )
     assert [problem.split(": ")[1] for problem in found] == [
-        "options[0]", "options[2]", "birth_date", "overrides[0].keyword", "overrides[0].action", "overrides[1]."
-        "action", "overrides[1].path", "overrides[1].actoin", "overrides[2].keyword", "overrides[3].private.vr",
-        "overrides[3].modality", "overrides[4]",
+        "options[0]", "options[2]", "birth_date", "overrides[0].keyword", "overrides[0].action",
+        "overrides[1].action", "overrides[1].path", "overrides[1].actoin", "overrides[2].keyword",
+        "overrides[2].sop_class", "overrides[3].private.vr", "overrides[3].modality", "overrides[4]",
+    ]  # fmt: skip
+
+
+def test_all_names_of_an_override_are_looked_at() -> None:
+    found = problems(
+        OVERRIDES
+        + "  - {keyword: StudyDat, path: NoSuchSequenc, sop_class: Nothing, action: remove}\n"
+        + "  - {private: {creator: X, group: '0018', vr: ZZ}, path: StudyDate, action: remove}\n"
+    )
+    assert [problem.split(": ")[1] for problem in found] == [
+        "overrides[0].keyword", "overrides[0].path", "overrides[0].sop_class", "overrides[1].private",
     ]  # fmt: skip
 
 

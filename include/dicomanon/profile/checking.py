@@ -14,13 +14,16 @@ from dicomanon.profile.overrides import (
     sequences_with_dummies,
 )
 from dicomanon.profile.private_rules import PrivateRules
-from dicomanon.profile.schema import Place, Profile, place_name
+from dicomanon.profile.schema import Override, Place, Profile, place_name
 from dicomanon.profile.table_rules import TableRules
 from dicomanon.standard.dictionary import modalities
 from dicomanon.standard.iods import iod_actions, iod_by_sop_class
 from dicomanon.standard.safe_private import similar_creator
 
 Problem = tuple[Place, str]
+
+ANY_KEYWORD = "StudyDate"
+"""Stands in for a name that is wrong, so that what is beside it can be looked at too."""
 
 _RETAINED = {
     Action.REMOVE: 0, Action.EMPTY: 0, Action.DUMMY: 0, Action.PSEUDONYM: 0,
@@ -38,11 +41,35 @@ def contradictions(profile: Profile) -> list[Problem]:
     placed = []
     for index, override in enumerate(profile.overrides):
         place: Place = ("overrides", index)
-        try:
+        wrong = misplacements(override, place)
+        problems += wrong
+        if not wrong:
             placed.append(place_override(override, place))
+    return problems + _of_overrides(profile, placed)
+
+
+def misplacements(override: Override, place: Place) -> list[Problem]:
+    """Return all that an override names and that there is not, or may not be named."""
+    problems: list[Problem] = []
+    while True:
+        try:
+            place_override(override, place)
         except Unplaceable as error:
             problems.append(((*place, *error.keys), str(error)))
-    return problems + _of_overrides(profile, placed)
+            if error.keys == ("private",):
+                return problems
+            override = override.model_copy(update=_without(override, error.keys))
+        else:
+            return problems
+
+
+def _without(override: Override, keys: tuple[str, ...]) -> dict[str, object]:
+    """Return what to change so that the rest of an override can be looked at."""
+    if keys[0] in {"keyword", "tag"}:
+        return {"tag": None, "keyword": ANY_KEYWORD}
+    if override.private is not None and keys[0] == "private":
+        return {"private": override.private.model_copy(update={keys[-1]: None})}
+    return {keys[0]: None}
 
 
 def hints(profile: Profile) -> list[Problem]:

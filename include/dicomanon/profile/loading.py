@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 import dicomanon
 from dicomanon.errors import Fatal
-from dicomanon.profile.overrides import Unplaceable, place_override
+from dicomanon.profile.checking import ANY_KEYWORD, misplacements
 from dicomanon.profile.positions import Located, NotReadable, read_located
 from dicomanon.profile.schema import Override, Place, PrivateSelector, Profile, place_name
 from dicomanon.standard.confidentiality import option_names
@@ -19,6 +19,7 @@ SUFFIX = ".yaml"
 _SUFFIXES = frozenset({SUFFIX, ".yml"})
 _LONGEST_FILE = 1_000_000
 _LONGEST_KEY = 40
+_NAMES = frozenset({"tag", "keyword", "private"})
 _FORMS = {
     "name": "a name is small letters, digits and hyphens, a letter first, and has 32 of them at most",
     "tag": "a tag is GGGG,EEEE with hexadecimal digits, such as 0008,1030",
@@ -190,12 +191,14 @@ def _misplaced(located: Located, wrong: set[Place]) -> Iterator[Problem]:
         if not isinstance(written, dict):
             continue
         right = {key: value for key, value in written.items() if not any(one[:3] == (*place, key) for one in wrong)}
+        if not right.keys() & _NAMES:
+            right["keyword"] = ANY_KEYWORD
         try:
-            place_override(Override.model_validate({**right, "action": "remove"}), place)
-        except Unplaceable as error:
-            yield _problem((*place, *error.keys), str(error), located)
+            override = Override.model_validate({**right, "action": "remove"})
         except ValidationError:
             continue
+        for where, message in misplacements(override, place):
+            yield _problem(where, message, located)
 
 
 def _listed(expected: str) -> str:
