@@ -238,6 +238,13 @@ class TestExplain:
         for word in ("(0010,0010) PatientName", "pseudonym", "E.1-1 Z", "PS3.15", load_profile("strict").version):
             assert word in done.stdout
 
+    def test_of_pixel_data_it_tells_what_happens_in_them(self, command: Command) -> None:
+        research, strict = (
+            command("explain", "PixelData", "--profile", name).stdout for name in ("research", "strict")
+        )
+        assert "text that identifies is made black" in research
+        assert "objects in which text is likely are held; faces hold the object" in strict
+
     @pytest.mark.parametrize(
         "spelling", ["PatientName", "patientname", "(0010,0010)", "00100010", "0010,0010", "Patient's Name"]
     )

@@ -12,6 +12,7 @@ from dicomanon.crosswalk.rows import ProfilePublication
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.profiles import opened, shipped_version
 from dicomanon.profile import Profile
+from dicomanon.profile.compiler import CLEAN_PIXEL_DATA, PIXEL_DATA
 from dicomanon.profile.explaining import Explanation
 from dicomanon.profile.options import PATIENT_CHARACTERISTICS
 from dicomanon.profile.schema import Override
@@ -161,8 +162,21 @@ def explanation_lines(profile: Profile, found: Explanation, sop_class_uid: str |
     if len(found.by_sop_class) > 1:
         counts = ", ".join(f"{count} {action}" for action, count in found.by_sop_class)
         yield _line("SOP classes", f"{counts}: --sop-class asks for one")
+    if found.tag in PIXEL_DATA:
+        yield _line("in them", _pixels(profile))
     for name in found.elsewhere:
         yield _line("otherwise", f"{name}: --sop-class, --modality and --path ask for it")
+
+
+def _pixels(profile: Profile) -> str:
+    """Return what happens inside of pixel data, which the rule of the attribute says nothing of."""
+    faces = {"pass": "stay", "hold": "hold the object", "deface": "become air in whole series of CT and MR"}
+    text = (
+        "text that identifies is made black, all other pixels stay (clean-pixel-data)"
+        if CLEAN_PIXEL_DATA in profile.options
+        else "nothing changes; objects in which text is likely are held"
+    )
+    return f"{text}; faces {faces[profile.recognizable_visual_features]}; `dicomanon pixels check FILE` looks at one"
 
 
 def as_yaml(profile: Profile) -> str:
