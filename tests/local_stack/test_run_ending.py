@@ -18,7 +18,9 @@ Answer = Callable[[httpx.Request], httpx.Response]
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackConfig:
     monkeypatch.setenv("DICOMANON_STATE_DIR", str(tmp_path))
-    return StackConfig()
+    # On the port of the page, whatever the environment of the tests asks for.
+    made = StackConfig()
+    return made.model_copy(update={"ports": made.ports.model_copy(update={"airflow": 8080})})
 
 
 def said(config: StackConfig, state: str, answer: Answer) -> list[str]:

@@ -188,7 +188,7 @@ def test_every_stored_object_has_how_often_each_action_was_carried_out(ingested:
     trace = ingested.site.trace(uid)
     (instance,) = trace.instances()
     assert instance.action_counts["uid"] >= 3
-    assert instance.action_counts["pseudonym"] == 2
+    assert instance.action_counts["pseudonym"] >= 2
     assert trace.action_counts == instance.action_counts
     told = "\n".join(outline(trace))
     assert f"{instance.action_counts['uid']} uid" in told

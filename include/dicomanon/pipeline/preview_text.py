@@ -46,7 +46,8 @@ def show(version: str, seen: Preview, *, changed_only: bool, show_values: bool) 
         for line in _blocks(rows, out.width):
             say(line)
     counts = ", ".join(f"{count} {action}" for action, count in sorted(seen.action_counts.items()))
-    say(f"pixels: {seen.pixels}; `dicomanon pixels check` looks at them")
+    if seen.pixels:
+        say(f"pixels: {seen.pixels}; `dicomanon pixels check` looks at them")
     say(f"{held}; its elements: {counts}" if held else f"the object would be de-identified: {counts}")
     say(f"the pseudonym {PSEUDONYM}, new UIDs and the date shift are made up for this one look")
     if not show_values:
