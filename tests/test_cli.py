@@ -280,6 +280,17 @@ def test_a_command_refuses_settings_that_the_tasks_do_not_have(stopped: Command)
     assert done.stdout == ""
 
 
+def test_a_profile_file_may_be_named_from_where_you_are(stopped: Command) -> None:
+    file = stopped.folder / "site.yaml"
+    file.write_text(stopped("profile", "show", "research", "--yaml").stdout.replace("name: research", "name: site"))
+    stored = stopped.state / "stack.json"
+    config = StackConfig.model_validate_json(stored.read_text())
+    stored.write_text(config.model_copy(update={"choices": {"DICOMANON_PROFILE": str(file)}}).model_dump_json())
+    done = stopped("profile", "explain", "PixelData", DICOMANON_PROFILE="site.yaml")
+    assert (done.returncode, done.stderr) == (DONE, "")
+    assert "site@" in done.stdout
+
+
 def test_a_damaged_stack_file_is_not_shown(stopped: Command) -> None:
     file = stopped.state / "stack.json"
     file.write_text(json.dumps({"ports": {"airflow": SECRET}}))

@@ -261,7 +261,8 @@ def deidentify(
             report=report,
             note=note,
         )
-    out.print(", ".join(f"{value} {name}" for name, value in counts.items()) + f"; profile {chosen}", soft_wrap=True)
+    done = ", ".join(f"{value} {name}" for name, value in counts.items())
+    out.print(f"{done}; profile {chosen}", markup=False, soft_wrap=True)
     for reason, count in sorted(reasons.items()):
         out.print(f"  {count} {reason}", markup=False)
     if reasons:

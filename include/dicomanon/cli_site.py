@@ -21,9 +21,9 @@ def site_profile_name() -> str:
     """Return the profile that the site works by, without asking for what a profile does not need."""
     import os
 
-    from dicomanon.settings import Settings
+    from dicomanon.settings import DEFAULT_PROFILE
 
-    return os.environ.get("DICOMANON_PROFILE") or str(Settings.model_fields["profile"].default)
+    return os.environ.get("DICOMANON_PROFILE") or DEFAULT_PROFILE
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Where things are and how much at once: read from the environment, in one place."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +10,9 @@ from dicomanon.errors import Fatal
 from dicomanon.pacs.endpoint import PacsEndpoint
 
 PREFIX = "DICOMANON_"
+
+
+DEFAULT_PROFILE: Final = "research"
 
 
 class CrosswalkSettings(BaseSettings):
@@ -52,7 +55,7 @@ class Settings(CrosswalkSettings):
     staging_dir: Path
     data_docs_dir: Path
     release_dir: Path
-    profile: str = "research"
+    profile: str = DEFAULT_PROFILE
     """Name of a shipped profile, ``NAME@HASH`` of a published one, or the path of a profile file."""
     discover_days: Annotated[int, Field(ge=0)] = 0
     """How far back by Study Date a run without a window of its own looks; 0 lists the whole clinical PACS."""

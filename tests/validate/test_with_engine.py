@@ -45,17 +45,7 @@ def test_sample_objects_pass_unless_something_planted_is_left(
         outcome = deidentify(source, profile, CONTEXT)
         if isinstance(outcome, Deidentified):
             data = encode(outcome)
-            expected = Expected(
-                pseudonym=CONTEXT.pseudonym,
-                study_uid=outcome.study_uid,
-                series_uid=outcome.series_uid,
-                sop_uid=outcome.sop_uid,
-                sop_class_uid=outcome.sop_class_uid,
-                output_digest=hashlib.sha256(data).digest(),
-                profile_version=profile.version,
-                date_shift_days=CONTEXT.date_shift_days,
-            )
-            made.append((source.study_uid, raw, data, expected))
+            made.append((source.study_uid, raw, data, _expected(outcome, data, profile)))
     assert len(made) > 50
     searches = {study: KnownValueSearch(values) for study, values in known.items()}
     for study, raw, data, expected in made:
@@ -122,7 +112,12 @@ def _made_and_examined(raw: bytes, name: str) -> tuple[bytes, Findings]:
     outcome = deidentify(source, profile, CONTEXT)
     assert isinstance(outcome, Deidentified)
     data = bytes(encode(outcome))
-    expected = Expected(
+    search = KnownValueSearch(collect_known_values(raw))
+    return data, examine(data, _expected(outcome, data, profile), search, allowed_attributes(profile.profile))
+
+
+def _expected(outcome: Deidentified, data: bytes, profile: CompiledProfile) -> Expected:
+    return Expected(
         pseudonym=CONTEXT.pseudonym,
         study_uid=outcome.study_uid,
         series_uid=outcome.series_uid,
@@ -132,8 +127,6 @@ def _made_and_examined(raw: bytes, name: str) -> tuple[bytes, Findings]:
         profile_version=profile.version,
         date_shift_days=CONTEXT.date_shift_days,
     )
-    search = KnownValueSearch(collect_known_values(raw))
-    return data, examine(data, expected, search, allowed_attributes(profile.profile))
 
 
 def _kept(profile: CompiledProfile, data: bytes) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from dicomanon.deidentify.content_items import concept_of
-from dicomanon.deidentify.reader import Element
+from dicomanon.deidentify.reader import Element, innermost_first
 from dicomanon.profile.actions import Action, LevelRules
 
 CONTENT_SEQUENCE = 0x0040A730
@@ -75,12 +75,7 @@ def content_references(
     removed: set[Position] = set()
     references: dict[Position, Position] = {}
     levels: list[Iterator[tuple[Position, Sequence[Element], LevelRules | None]]] = [iter([((1,), elements, rules)])]
-    while levels:
-        following = next(levels[-1], None)
-        if following is None:
-            levels.pop()
-            continue
-        position, item, level = following
+    for position, item, level in innermost_first(levels):
         if level is None:
             removed.add(position)
             continue

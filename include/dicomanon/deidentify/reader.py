@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple, overload
+from typing import NamedTuple, TypeVar, overload
 
 from dicomanon.deidentify.codec import (
     DEFLATED,
@@ -50,6 +50,9 @@ LARGE_SEQUENCE = 1 << 14
 _SHORT_HEADER = 8
 _LONG_HEADER = 12
 _VRS_OF_FRAGMENTS = frozenset({"OB", "OW"})
+
+
+_T = TypeVar("_T")
 
 
 class Unreadable(Exception):
@@ -162,6 +165,16 @@ class LargeSequence(Sequence[list[Element]]):
     def _read(self, start: int) -> list[Element]:
         with _without_garbage_collection():
             return _Reader(self._buffer, self._codec, self._known).read_item(start, self._inside)
+
+
+def innermost_first(levels: list[Iterator[_T]]) -> Iterator[_T]:
+    """Yield the levels of a tree, those that the caller appends meanwhile first: one item of each is in memory."""
+    while levels:
+        level = next(levels[-1], None)
+        if level is None:
+            levels.pop()
+        else:
+            yield level
 
 
 class _Known(NamedTuple):

@@ -1,6 +1,7 @@
 """Carries out the profile on every element of every nesting level, and copies what stays as it is encoded."""
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
 
@@ -89,7 +90,7 @@ class Rewriter:
         self, source: SourceInstance, profile: CompiledProfile, context: PatientContext, log: ActionLog | None = None
     ) -> None:
         self.at = 0
-        self.counts: dict[Action, int] = {}
+        self.counts: Counter[Action] = Counter()
         self._source = source
         self._buffer = source.file.buffer
         self._codec = source.file.codec
@@ -177,8 +178,7 @@ class Rewriter:
             self._values.wrote_own_uid = False
             return False
         level.chunks += before.chunks
-        for action in before.actions:
-            self.counts[action] = self.counts.get(action, 0) + 1
+        self.counts.update(before.actions)
         return True
 
     def _remember(self, level: _Level) -> None:
@@ -297,7 +297,7 @@ class Rewriter:
         return True
 
     def _note(self, tag: int, action: Action, origin: str, item: int | None = None) -> None:
-        self.counts[action] = self.counts.get(action, 0) + 1
+        self.counts[action] += 1
         if self._pending is not None:
             self._pending.actions.append(action)
         if self._log is not None:

@@ -4,7 +4,7 @@ import base64
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,14 +108,13 @@ def local_crosswalk() -> Iterator[None]:
 
 def _adopt(config: StackConfig) -> None:
     """Take the stack's settings over into this process; what its tasks do not have must not hold for commands alone."""
-    environment = pipeline_environment(config)
-    other = [name for name in CHOICES if name in os.environ and os.environ[name] != environment.get(name)]
+    other = _chosen_otherwise(config, _with_choices(config, CHOICES))
     if other:
         raise Fatal(
-            f"the local stack was started with another {', '.join(other)} than the environment says: unset it, or "
+            f"the local stack was started with another {other} than the environment says: unset it, or "
             "`make down` and start the stack anew"
         )
-    os.environ.update(environment)
+    os.environ.update(pipeline_environment(config))
 
 
 def _keyring_file() -> Path:
@@ -234,28 +233,37 @@ def _configured() -> StackConfig:
 
 def _chosen(config: StackConfig) -> StackConfig:
     """Return the configuration with the settings that the environment chooses now, and keep it."""
-    chosen = config.with_choices((*CHOICES, *DAG_CHOICES))
     from dicomanon.pipeline.profiles import require_profile_name
 
-    # Before anything starts, and before the choice is kept.
-    require_profile_name(_profile(chosen))
+    # Before anything starts, and before the choice is kept; by the name that was given.
+    require_profile_name(_profile(config.with_choices(CHOICES)))
+    chosen = _with_choices(config, (*CHOICES, *DAG_CHOICES))
     _approvals(chosen)
-    if Path(_profile(chosen)).suffix:
-        # A file: tasks run in another folder.
-        chosen.choices["DICOMANON_PROFILE"] = str(Path(_profile(chosen)).resolve())
-    other = sorted(name for name, value in chosen.choices.items() if config.choices.get(name) != value)
+    other = _chosen_otherwise(config, chosen)
     if other and airflow.is_running():
-        raise Fatal(
-            f"the local stack runs with another {', '.join(other)} than the environment says: `make down` first"
-        )
+        raise Fatal(f"the local stack runs with another {other} than the environment says: `make down` first")
     chosen.save()
     return chosen
 
 
-def _profile(config: StackConfig) -> str:
-    from dicomanon.settings import Settings
+def _with_choices(config: StackConfig, names: Iterable[str]) -> StackConfig:
+    """Return the configuration with what the environment chooses now, a profile file by its whole path."""
+    chosen = config.with_choices(names)
+    if Path(_profile(chosen)).suffix:
+        # Tasks run in another folder.
+        chosen.choices["DICOMANON_PROFILE"] = str(Path(_profile(chosen)).resolve())
+    return chosen
 
-    return config.choices.get("DICOMANON_PROFILE", str(Settings.model_fields["profile"].default))
+
+def _chosen_otherwise(config: StackConfig, chosen: StackConfig) -> str:
+    """Return the names of the settings in which a choice differs from what the stack was started with."""
+    return ", ".join(sorted(name for name, value in chosen.choices.items() if config.choices.get(name) != value))
+
+
+def _profile(config: StackConfig) -> str:
+    from dicomanon.settings import DEFAULT_PROFILE
+
+    return config.choices.get("DICOMANON_PROFILE", DEFAULT_PROFILE)
 
 
 def _approvals(config: StackConfig) -> int:

@@ -14,7 +14,7 @@ _EFFECTS = {"keep": Effect.KEPT, "remove": Effect.REMOVED}
 def allowed_attributes(profile: Profile) -> AllowedAttributes:
     """Return what objects made by ``profile`` may hold."""
     return AllowedAttributes.for_options(
-        {*profile.options, *(BY_SWITCH if profile.recognizable_visual_features == "deface" else ())},
+        {*profile.options, *(BY_SWITCH if profile.defaces else ())},
         _allowances(profile),
         maximum_age=profile.maximum_age,
         trusts_blocks=profile.trust_block_identifying_information,

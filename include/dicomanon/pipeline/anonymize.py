@@ -204,8 +204,7 @@ class Anonymizer:
 
     def _look(self, source: SourceInstance) -> Seen:
         """Look at the pixels, unless a person is to be waited for."""
-        choice = self.profile.profile.unconfirmed_devices
-        if choice == "wait" or (choice is None and not self.reads_unconfirmed):
+        if self.profile.waits_for_devices(by_default=not self.reads_unconfirmed):
             decision = decide(source, self.profile, self.devices)
             if decision.flagged:
                 raise Held(HoldReason.UNCONFIRMED_DEVICE, ", ".join(decision.reasons))

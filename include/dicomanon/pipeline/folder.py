@@ -31,10 +31,10 @@ from dicomanon.validate.allowed import AllowedAttributes
 from dicomanon.validate.examine import Expected, examine
 from dicomanon.validate.findings import Findings
 from dicomanon.validate.search import KnownValueSearch
-from dicomanon.validate.suite import HOLDING, RULES
 from dicomanon.values import Phi
 
 Counts = dict[str, int]
+_NOT_EXAMINED = Findings({}, {})
 
 FILES_AT_ONCE = 32
 
@@ -46,8 +46,7 @@ class FileResult:
     state: str
     reason: str = ""
     detail: str = ""
-    findings: dict[str, int] = field(default_factory=dict)
-    places: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    findings: Findings = _NOT_EXAMINED
     written: str = ""
     uids: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     patient: tuple[str, str] | None = field(default=None, repr=False)
@@ -250,17 +249,15 @@ def _result(worker: _Worker, source: Source, done: Anonymized) -> FileResult:
 def _check_and_write(worker: _Worker, source: SourceInstance, done: Anonymized, data: bytes) -> FileResult:
     outcome = done.outcome
     reason, detail, findings = _judge(worker, done, data)
-    counts, places = dict(findings.counts), dict(findings.places)
     if reason:
-        return FileResult("held", reason, detail, counts, places)
+        return FileResult("held", reason, detail, findings)
     folders = (done.pseudonym, outcome.research_study_uid, outcome.research_series_uid)
     name = Path(*folders, f"{outcome.research_sop_uid}.dcm")
     if not _write_new(worker.destination / name, data):
         return FileResult("held", HoldReason.UID_REUSED, "another file of the folder has the same SOP Instance UID")
     return FileResult(
         "written",
-        findings=counts,
-        places=places,
+        findings=findings,
         written=str(name),
         uids=(
             (source.study_uid, outcome.research_study_uid),
@@ -288,12 +285,10 @@ def _judge(worker: _Worker, done: Anonymized, data: bytes) -> tuple[str, str, Fi
         findings = examine(data, expected, KnownValueSearch(done.known_values), worker.allowed)
     except Exception as error:
         # A defect of ours stops no other file, and its text, which may quote a value, goes nowhere.
-        return HoldReason.UNEXPECTED, f"{type(error).__name__} while it was validated", Findings({}, {})
+        return HoldReason.UNEXPECTED, f"{type(error).__name__} while it was validated", _NOT_EXAMINED
     if findings.passed:
         return "", "", findings
-    found = [rule for rule in findings.counts if rule in HOLDING]
-    detail = "; ".join(f"{RULES[rule].title} ({rule}): not so at {', '.join(findings.places[rule])}" for rule in found)
-    return findings.reason or HoldReason.NONCONFORMANT, detail, findings
+    return findings.reason or HoldReason.NONCONFORMANT, findings.detail, findings
 
 
 def _write_new(path: Path, data: bytes) -> bool:
@@ -336,8 +331,8 @@ def _write_report(path: Path, results: dict[str, FileResult]) -> None:
             "state": r.state,
             "reason": r.reason,
             "detail": r.detail,
-            "findings": r.findings,
-            "places": r.places,
+            "findings": r.findings.counts,
+            "places": r.findings.places,
             "written": r.written,
         }
         for name, r in results.items()

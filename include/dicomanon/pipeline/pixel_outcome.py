@@ -22,14 +22,13 @@ def outcome_of(decision: PixelDecision, profile: CompiledProfile) -> PixelOutcom
         return PixelOutcome("there are none to look at")
     if decision.path is PixelPath.HOLD or (decision.risk is Risk.HIGH and not cleaned):
         return PixelOutcome("held: text is likely in them, and nothing may take it out", HoldReason.BURNED_IN_RISK)
-    choice = profile.profile.unconfirmed_devices
-    if decision.flagged and choice == "wait":
+    if decision.flagged and profile.waits_for_devices(by_default=False):
         return PixelOutcome(
             "held until somebody has looked at the device: `dicomanon pixels devices`", HoldReason.UNCONFIRMED_DEVICE
         )
     if not cleaned:
         return PixelOutcome("they stay as they are, and nothing is claimed of them")
     text = "they are read, and text that identifies is made black"
-    if decision.flagged and choice is None:
+    if decision.flagged and profile.waits_for_devices(by_default=True):
         text += "; in a run of a DAG first held until somebody has looked at the device"
     return PixelOutcome(text)

@@ -10,7 +10,6 @@ from uuid import UUID
 from dicomanon.crosswalk.rows import PlannedInstance
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
-from dicomanon.profile import compile_profile
 from dicomanon.values import BatchId
 
 MOST_BATCHES = 1000
@@ -34,7 +33,7 @@ def plan_batches(runtime: Runtime, run_id: UUID) -> list[BatchId]:
         instances=settings.batch_instances,
         megabytes=settings.batch_megabytes,
         at_once=settings.batches_at_once,
-        whole_series=compile_profile(site_profile(runtime)).defaces,
+        whole_series=site_profile(runtime).defaces,
     )
     for number, members in enumerate(rest[: MOST_BATCHES - len(opened)], start=len(opened) + 1):
         opened.append(ledger.open_batch(run_id, number, [member.instance_id for member in members]))

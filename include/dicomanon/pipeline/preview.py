@@ -118,10 +118,10 @@ def preview(raw: bytes, profile: CompiledProfile) -> Preview:
     except Held as held:
         return Preview((), {}, str(held.reason), held.detail)
     of_pixels = outcome_of(decision, profile)
-    looked_at = Seen(replace(decision, path=PixelPath.CLEAN, risk=Risk.LOW, regions=()))
-    outcome = deidentify(
-        source, profile, context, log, seen=None if decision.path is PixelPath.NOTHING else looked_at, face=face
-    )
+    # The headers are shown whatever becomes of the pixels.
+    path = PixelPath.NOTHING if decision.path is PixelPath.NOTHING else PixelPath.CLEAN
+    seen = Seen(replace(decision, path=path, risk=Risk.LOW, regions=()))
+    outcome = deidentify(source, profile, context, log, seen=seen, face=face)
     if not isinstance(outcome, Deidentified):
         detail = outcome.detail if isinstance(outcome, HeldInstance) else ""
         return Preview((), {}, str(outcome.reason), detail)

@@ -83,7 +83,7 @@ class CompiledProfile:
         self.profile = profile
         self.version = profile.version
         self.recognizable_visual_features = profile.recognizable_visual_features
-        self.defaces = profile.recognizable_visual_features == "deface"
+        self.defaces = profile.defaces
         self.modifies_dates = MODIFIED_DATES in profile.options
         self.keeps_dates = FULL_DATES in profile.options
         self.method_codes = _method_codes(profile)
@@ -107,6 +107,17 @@ class CompiledProfile:
     def has(self, option: str) -> bool:
         """Tell whether an option is in force."""
         return option in self._options
+
+    def waits_for_devices(self, *, by_default: bool) -> bool:
+        """Tell whether pictures wait until somebody has looked at their device.
+
+        Parameters
+        ----------
+        by_default
+            Whether they do where the profile leaves it open: in DAGs, and not in the command for folders.
+        """
+        choice = self.profile.unconfirmed_devices
+        return by_default if choice is None else choice == "wait"
 
     def declared_safe(self, vr: str) -> AttributeRule:
         """Return the rule of a private attribute that the object's own (0008,0300) declares safe (PS3.15 E.3.10).

@@ -171,6 +171,11 @@ class Profile(BaseModel):
             raise PydanticCustomError("contradiction", "{text}", {"text": text, "problems": problems})
         return self
 
+    @property
+    def defaces(self) -> bool:
+        """Whether faces are taken out of volumes."""
+        return self.recognizable_visual_features == "deface"
+
     def canonical(self) -> dict[str, Any]:
         """Return all that decides what the profile does; the order in which overrides are written does not."""
         overrides = [one.model_dump(mode="json", exclude={"reason"}, exclude_none=True) for one in self.overrides]

@@ -50,15 +50,26 @@ class Findings:
     @property
     def passed(self) -> bool:
         """Whether the instance may go on: no finding of a rule that holds."""
-        return not (self.counts.keys() & HOLDING)
+        return not self._broken
+
+    @property
+    def _broken(self) -> list[str]:
+        return [rule for rule in self.counts if rule in HOLDING]
 
     @property
     def reason(self) -> HoldReason | None:
         """Why the instance is held: residual PHI before nonconformance; None when it passed."""
-        reasons = {RULES[rule].reason for rule in self.counts.keys() & HOLDING}
+        reasons = {RULES[rule].reason for rule in self._broken}
         if not reasons:
             return None
         return HoldReason.RESIDUAL_PHI if HoldReason.RESIDUAL_PHI in reasons else HoldReason.NONCONFORMANT
+
+    @property
+    def detail(self) -> str:
+        """Which rules hold the instance, in words, and at which places; empty when it passed."""
+        return "; ".join(
+            f"{RULES[rule].title} ({rule}): not so at {', '.join(self.places[rule])}" for rule in self._broken
+        )
 
 
 class FindingsBuilder:

@@ -9,7 +9,7 @@ from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
 from dicomanon.deidentify.pixels.lines import to_its_ends
 from dicomanon.deidentify.pixels.reading import Line, TextReader
 from dicomanon.deidentify.pixels.regions import Box
-from dicomanon.deidentify.pixels.views import Pixels, views
+from dicomanon.deidentify.pixels.views import Pixels, edges_of, views
 from dicomanon.errors import Held
 from dicomanon.reasons import HoldReason
 
@@ -83,8 +83,7 @@ def identifying_text(
 def cover(picture: Pixels, box: Box) -> None:
     """Paint a box in the colour of its surroundings, so that no edge is taken for a stroke."""
     inside = picture[box.top : box.bottom, box.left : box.right]
-    border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
-    inside[...] = np.median(border, axis=0).astype(picture.dtype)
+    inside[...] = np.median(edges_of(inside), axis=0).astype(picture.dtype)
 
 
 def find_text(frame: Pixels, reader: TextReader, judge: TextJudge, *, glance: bool = False) -> list[FoundText]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomanon.deidentify.pixels.regions import Box
-from dicomanon.deidentify.pixels.views import Pixels
+from dicomanon.deidentify.pixels.views import Pixels, edges_of
 
 _FARTHEST = 12
 """Heights of the line to either side: a date of birth and an accession number."""
@@ -89,7 +89,7 @@ def _marks(frame: Pixels, box: Box, begin: int, end: int) -> list[tuple[int, int
     reach = round(_MARKS_WITHIN * height) + round(_MARK * height)
     left, around = _line(frame, box, begin - reach, end + reach)
     grey = _grey(around)
-    distance = np.abs(grey - _background(_grey(frame[box.top : box.bottom, box.left : box.right])))
+    distance = np.abs(grey - np.median(edges_of(_grey(frame[box.top : box.bottom, box.left : box.right]))))
     marks = distance > _STANDS_OUT * distance[:, begin - left : end - left].max()
     return [
         (left + column, left + column + width)
@@ -115,20 +115,16 @@ def _single(pixels: Pixels) -> Values:
 
 
 def _grey(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """Return how bright pixels are, all colours alike: to the eye, blue text on black is hardly there."""
     values = pixels.astype(np.float32)
     return values if pixels.ndim < _COLOURS else values.mean(axis=2, dtype=np.float32)
-
-
-def _background(grey: npt.NDArray[np.float32]) -> float:
-    """Return the value around a text, from the edges of its box."""
-    return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
 
 
 def _colour_of_text(frame: Pixels, box: Box) -> int | None:
     """Return the value that most strokes of a text have, ``None`` if they are of many."""
     part = frame[box.top : box.bottom, box.left : box.right]
     grey = _grey(part)
-    distance = np.abs(grey - _background(grey))
+    distance = np.abs(grey - np.median(edges_of(grey)))
     strokes = _single(part)[distance > _STANDS_OUT * distance.max()]
     if not strokes.size:
         return None

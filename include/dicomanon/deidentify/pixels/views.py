@@ -167,6 +167,11 @@ def as_it_is(frame: Pixels) -> EightBits:
     return shown
 
 
+def edges_of(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the pixels along the four edges of a part of a frame: what is around the text in it."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
 def _grey(frame: Pixels) -> npt.NDArray[np.float32]:
     if frame.ndim == _COLOURS:
         return cv2.cvtColor(frame.astype(np.uint8, copy=False), cv2.COLOR_RGB2GRAY).astype(np.float32)

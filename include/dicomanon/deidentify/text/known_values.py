@@ -13,7 +13,7 @@ from importlib.resources import files
 from pydicom.datadict import tag_for_keyword
 
 from dicomanon.deidentify.charset import CharacterSet
-from dicomanon.deidentify.reader import Element
+from dicomanon.deidentify.reader import Element, innermost_first
 from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import BRAHMIC, MARKS, fold, legible, loosely
@@ -269,12 +269,7 @@ def _values(source: SourceInstance) -> Iterator[tuple[str, bytes, CharacterSet]]
     anywhere, inside = _kinds()
     buffer = source.file.buffer
     levels: list[Iterator[_Level]] = [iter([(source.file.elements, source.character_set, {})])]
-    while levels:
-        level = next(levels[-1], None)
-        if level is None:
-            levels.pop()
-            continue
-        elements, character_set, here = level
+    for elements, character_set, here in innermost_first(levels):
         for element in elements:
             if element.items is not None:
                 within = inside.get(element.tag, here)
