@@ -1,7 +1,6 @@
 """What several readings of one place come to."""
 
-import numpy as np
-from tests.deidentify.pixels.pictures import Pixels
+from tests.deidentify.pixels.pictures import slice_of_body, with_text
 
 from dicomanon.deidentify.pixels.finding import find_text
 from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
@@ -28,7 +27,7 @@ class Reader:
 def classes(research: CompiledProfile, *lines: Line) -> list[TextClass]:
     known = KnownValues(names=frozenset({"Featherstone^Wilhelmina"}))
     judge = TextJudge(known.needles, cleaner_for(known, research, None).clean)
-    picture: Pixels = np.arange(480 * 640, dtype=np.uint16).reshape(480, 640)
+    picture = with_text(slice_of_body(size=480), "Featherstone 78F78")
     return [text.text_class for text in find_text(picture, Reader(*lines), judge)]  # type: ignore[arg-type]
 
 

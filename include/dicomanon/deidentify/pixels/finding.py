@@ -1,6 +1,6 @@
 """Finds the text in a frame: every view of it is read, and what they tell of one place is put together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,9 +36,7 @@ class FoundText:
     has_digits: bool = False
 
 
-def identifying_text(
-    frame: Pixels, reader: TextReader, judge: TextJudge, *, unreadable: bool, glance: bool = False
-) -> list[FoundText]:
+def identifying_text(frame: Pixels, reader: TextReader, judge: TextJudge, *, unreadable: bool) -> list[FoundText]:
     """Return the text in a frame that must go, until nothing of the kind is read any more.
 
     What lies across another text, or is found in part, shows when that is covered.
@@ -49,8 +47,6 @@ def identifying_text(
         (rows, columns) of stored values or (rows, columns, 3) of RGB.
     unreadable
         Whether what cannot be read must go too.
-    glance
-        Whether to be content with one picture of the frame as long as it shows nothing.
 
     Raises
     ------
@@ -61,8 +57,9 @@ def identifying_text(
     found: list[FoundText] = []
     harmless: list[Box] = []
     covered = frame
+    near: list[Box] | None = None
     for _ in range(_MOST_ROUNDS):
-        texts = find_text(covered, reader, judge, glance=glance and not found)
+        texts = find_text(covered, reader, judge, near=near)
         # A cover that cuts into harmless text makes it another.
         fresh = [
             text
@@ -77,6 +74,7 @@ def identifying_text(
         covered = covered.copy()
         for text in fresh:
             cover(covered, text.box)
+        near = [text.box for text in fresh]
     raise Held(HoldReason.BURNED_IN_RISK, "text that does not go away")
 
 
@@ -86,12 +84,23 @@ def cover(picture: Pixels, box: Box) -> None:
     inside[...] = np.median(edges_of(inside), axis=0).astype(picture.dtype)
 
 
-def find_text(frame: Pixels, reader: TextReader, judge: TextJudge, *, glance: bool = False) -> list[FoundText]:
-    """Return the lines of text in a frame, (rows, columns) of stored values or (rows, columns, 3) of RGB."""
+def find_text(
+    frame: Pixels, reader: TextReader, judge: TextJudge, *, near: Sequence[Box] | None = None
+) -> list[FoundText]:
+    """Return the lines of text in a frame.
+
+    Parameters
+    ----------
+    frame
+        (rows, columns) of stored values or (rows, columns, 3) of RGB.
+    near
+        What was covered since the frame was read: only areas that it touches are read again.
+    """
     rows, columns = frame.shape[:2]
     judged = [
         (line, text_class)
-        for view in views(frame, glance=glance)
+        for view in views(frame)
+        if near is None or any(_shared(view.box, box) for box in near)
         for line in reader.read(view)
         if (text_class := judge.judge(line)) is not TextClass.NOTHING
     ]

@@ -14,7 +14,6 @@ from dicomanon.deidentify.pixels.views import View
 from dicomanon.errors import Fatal
 from dicomanon.values import MASK
 
-_GREY_AXES = 2
 _MOST_OF_SIDE = 0.8
 _MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx", "ch_ppocr_mobile_v2.0_cls_mobile.onnx")
 _PARAMETERS: dict[str, Any] = {
@@ -65,10 +64,9 @@ class TextReader:
 
     def read(self, view: View) -> list[Line]:
         """Return the lines of text in a picture, in pixels of its frame."""
-        rows, columns = view.pixels.shape[:2]
-        code = cv2.COLOR_GRAY2BGR if view.pixels.ndim == _GREY_AXES else cv2.COLOR_RGB2BGR
+        rows, columns = view.pixels.shape
         # The steps alone, for the whole call drops what is detected and cannot be read.
-        found, _, read, _ = self._engine.run_ocr_steps(cv2.cvtColor(view.pixels, code), {})
+        found, _, read, _ = self._engine.run_ocr_steps(cv2.cvtColor(view.pixels, cv2.COLOR_GRAY2BGR), {})
         if found.boxes is None:
             return []
         texts, scores = read.txts or ("",) * len(found.boxes), read.scores or (0.0,) * len(found.boxes)

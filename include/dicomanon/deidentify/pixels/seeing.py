@@ -108,7 +108,7 @@ def look_together(
         found = [
             (text.box, picture)
             for picture in projections(iter(readable))
-            for text in identifying_text(picture, text_reader(), judge, unreadable=False, glance=True)
+            for text in identifying_text(picture, text_reader(), judge, unreadable=False)
         ]
     except Held as held:
         return [held] * len(sources)

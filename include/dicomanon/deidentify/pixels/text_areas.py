@@ -1,0 +1,132 @@
+"""Finds where a picture may show a line of small letters: the cheap test before the reader.
+
+Letters are narrow strokes side by side. Where many strokes that stand out from the noise around them begin and end
+within the height of a line, something is written, or looks as if it were. An edge between two areas, however sharp, is
+no stroke, and a vessel is a single one.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dicomanon.deidentify.pixels.regions import Box
+
+Grey = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Marks = npt.NDArray[np.uint8]
+
+_WIDEST_STROKE = np.ones((9, 9), np.uint8)
+_SURROUNDINGS = (63, 63)
+_ABOVE_MEAN = 3.5
+_ABOVE_MOST = 7.0
+_EVERY = 3
+"""A third of the rows and columns tells as much of the noise."""
+_STEPS = 32
+"""In eight bits, for the noise of a picture on the whole."""
+_WHITE = 255
+_LEAST_NOISE = 1e-6
+_LEAST_SHARE = 0.04
+"""Of the range of values: a stroke that stands out less is no burned-in text."""
+_LINE_LENGTH = 21
+"""Pixels; three or four small letters."""
+_LINE_HEIGHT = 9
+_STROKE_ENDS = 0.14
+"""Of the pixels of a line, those where a stroke begins or ends."""
+_LEAST_LINE = 80
+"""Pixels of an area of such pixels."""
+_AROUND = 20
+"""Pixels around a line: the reader needs some, and too many keep it from seeing the line at all."""
+_TILE = 160
+_OVERLAP = 32
+_LONGEST = 3
+"""Tiles; a line of text is read in one piece."""
+
+
+def text_areas(grey: Grey) -> list[Box]:
+    """Return the parts of a picture that may show letters of about 8 to 20 pixels, upright or turned.
+
+    Of generated lines it finds 95 of 100, of texts of five letters 90; `bench/pixels.py` measures it together with
+    the reader. Large areas come as tiles that overlap.
+
+    Parameters
+    ----------
+    grey
+        (rows, columns).
+    """
+    likely = _without_specks(_line_like(grey).astype(np.uint8))
+    around = cv2.dilate(likely, np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=8)
+    areas = []
+    for label, (left, top, width, height, _) in zip(range(1, count), stats[1:].tolist(), strict=True):
+        for tile in _tiles(Box(left, top, left + width, top + height)):
+            part = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
+            if likely[part][labels[part] == label].any():
+                areas.append(tile)
+    return areas
+
+
+def _without_specks(likely: Marks) -> Marks:
+    """Return what is large enough for a few letters; noise has small specks everywhere."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(likely, connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_LINE
+    large[0] = False
+    kept: Marks = large.astype(np.uint8)[labels]
+    return kept
+
+
+def _line_like(grey: Grey) -> Mask:
+    """Return around which pixels strokes begin and end as often as letters do."""
+    low, high = np.percentile(grey[::3, ::3], (1, 99))
+    found = np.zeros(grey.shape, bool)
+    for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
+        detail: Any = cv2.morphologyEx(grey, brighter_or_darker, _WIDEST_STROKE)
+        strokes = detail > np.maximum(_noise(detail), _LEAST_SHARE * float(high - low))
+        across, down = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.float32)
+        across[:, 1:] = strokes[:, 1:] != strokes[:, :-1]
+        down[1:] = strokes[1:] != strokes[:-1]
+        found |= cv2.boxFilter(across, -1, (_LINE_LENGTH, _LINE_HEIGHT)) > _STROKE_ENDS
+        found |= cv2.boxFilter(down, -1, (_LINE_HEIGHT, _LINE_LENGTH)) > _STROKE_ENDS
+    return found
+
+
+def _noise(detail: Grey) -> Grey:
+    """Return what the noise around a pixel does not reach.
+
+    The mean tells of noise of any kind, but not where text fills a page. There most pixels still are no strokes.
+    """
+    mean = cv2.boxFilter(detail, -1, _SURROUNDINGS, borderType=cv2.BORDER_REFLECT)
+    return np.minimum(_ABOVE_MEAN * mean, _ABOVE_MOST * _most(detail))  # type: ignore[no-any-return]
+
+
+def _most(detail: Grey) -> Grey:
+    """Return what 7 of 10 pixels around a pixel have at most."""
+    steps = np.float32(_STEPS / max(float(detail.mean()), _LEAST_NOISE))
+    # The median of the greater of two pixels is the 71st percentile of all.
+    pairs = np.maximum(detail[:-1:_EVERY, :-1:_EVERY], detail[1::_EVERY, 1::_EVERY])
+    coarse: Any = cv2.medianBlur(np.clip(pairs * steps, 0, _WHITE).astype(np.uint8), _SURROUNDINGS[0] // _EVERY)
+    most: Any = cv2.resize(coarse, detail.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return most.astype(np.float32) / steps  # type: ignore[no-any-return]
+
+
+def _tiles(box: Box) -> Iterator[Box]:
+    """Cut what is more than a line of text: in a large picture the reader does not see small letters."""
+    if min(box.width, box.height) <= _TILE and max(box.width, box.height) <= _LONGEST * _TILE:
+        yield box
+        return
+    for top, bottom in _cuts(box.top, box.bottom):
+        for left, right in _cuts(box.left, box.right):
+            yield Box(left, top, right, bottom)
+
+
+def _cuts(start: int, stop: int) -> list[tuple[int, int]]:
+    """Return where pieces of the same length begin and end, which overlap at least as far as they should."""
+    count = max(1, math.ceil((stop - start - _OVERLAP) / (_TILE - _OVERLAP)))
+    step = (stop - start - _OVERLAP) / count
+    return [
+        (start + math.floor(number * step), min(stop, start + math.ceil((number + 1) * step) + _OVERLAP))
+        for number in range(count)
+    ]
