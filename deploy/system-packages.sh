@@ -14,7 +14,7 @@ set -euo pipefail
 
 RUNTIME=(python3-venv orthanc orthanc-dicomweb orthanc-gdcm libturbojpeg0)
 # docker-compose is 1.29 in bookworm and 2.x in trixie; the tests only ask it to read docker-compose.yaml.
-TESTING=(redis-server docker-compose)
+TESTING=(redis-server docker-compose chromium)
 
 # Services that Debian starts on installation. Ours run beside them, from private folders, on ports that they would hold.
 SERVICES=(orthanc redis-server)
@@ -77,7 +77,7 @@ main() {
 
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         say "this is not a Debian system; install by other means: Python 3.11 or newer with venv," \
-            "Orthanc with its DICOMweb and GDCM plugins, libturbojpeg$([ "$set" = runtime ] || printf ', redis-server, docker-compose')"
+            "Orthanc with its DICOMweb and GDCM plugins, libturbojpeg$([ "$set" = runtime ] || printf ', redis-server, docker-compose, chromium')"
         exit 4
     fi
 

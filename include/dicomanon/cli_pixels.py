@@ -9,7 +9,6 @@ import typer
 from dicomanon.cli_site import is_site, signer, site_crosswalk, site_profile_name
 from dicomanon.console import DONE, PARTLY, err, out, say
 from dicomanon.devices import ConfirmedBox, DeviceDecision
-from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.rows import SeenDevice
@@ -25,11 +24,11 @@ fixtures_app = typer.Typer(
 )
 pixels_app.add_typer(fixtures_app, name="fixtures")
 
-_SHORT_ID = 8
-_BOX_NUMBERS = 4
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 FixtureFile = Annotated[Path, typer.Option(dir_okay=False, help="The site's own file of fixtures, one a line.")]
 _FIXTURES = Path("device_fixtures.jsonl")
+_CONNECTIONS = 4
+"""To the crosswalk: as many pictures as a browser asks for at once."""
 
 
 @pixels_app.command("check")
@@ -44,7 +43,8 @@ def check_files(
 ) -> None:
     """Show what is decided about the pixels of files, and which text is found. Nothing is stored or recorded.
 
-    In the picture, red text identifies, orange text cannot be read, green text stays.
+    In the picture, red text identifies, orange text cannot be read, green text stays; blue boxes are those of a device
+    rule or a confirmation.
     """
     from dicomanon.devices import ConfirmedDevices
     from dicomanon.pipeline.pixel_check import check_pixels, write_picture
@@ -90,6 +90,8 @@ def devices(
     as_json: Json = False,
 ) -> None:
     """Name the devices that were met, what waits for them, and what was said of them."""
+    from dicomanon.pipeline.device_text import device_text
+
     with site_crosswalk() as crosswalk:
         seen = crosswalk.devices.all()
     wanted = [device for device in seen if not (unconfirmed and device.confirmations)]
@@ -97,7 +99,7 @@ def devices(
         out.print_json(json.dumps([_as_row(device) for device in wanted]))
         return
     for device in wanted:
-        for line in _lines(device):
+        for line in device_text(device).lines():
             say(line)
     if not wanted:
         say("no device waits" if unconfirmed else "no device that a person should look at first was met")
@@ -117,16 +119,57 @@ def confirm(
         list[str] | None, typer.Option(metavar="X,Y,W,H", help="Left, top, width, height in pixels; may be repeated.")
     ] = None,
 ) -> None:
-    """Say what becomes of a device's pictures. Look at several of them first, in the clinical PACS."""
+    """Say what becomes of a device's pictures. Look at several of them first: `dicomanon pixels review`."""
+    from dicomanon.pipeline.device_confirmation import confirm_device
+
     boxes = [_box(text) for text in box or ()]
     with site_crosswalk() as crosswalk:
-        found = _device(crosswalk.devices.all(), device)
-        queued = crosswalk.devices.confirm(found.id, decision, boxes, author=signer(), reason=reason)
-    say(f"{str(found.id)[:_SHORT_ID]} is confirmed: {decision}")
-    if decision is DeviceDecision.HOLD:
-        say(f"  {found.waiting} instances stay held")
-    else:
-        say(f"  {queued} instances are queued again: the next run takes them up, with all checks")
+        confirmed = confirm_device(crosswalk, device, decision, boxes, author=signer(), reason=reason)
+    for line in confirmed.lines():
+        say(line)
+
+
+@pixels_app.command("review")
+def review(
+    reason: Annotated[str, typer.Option(help="Why you look; kept in the audit trail with every picture, sealed.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")] = 0,
+) -> None:
+    """Look at what is held for its pixels, in a browser, and confirm devices there. Ends with Ctrl-C.
+
+    The pictures come out of the clinical PACS as you ask for them, into memory only; every one that you see is recorded
+    with your name. The page answers on this machine alone, and to the browser that opened the printed address first.
+
+    From another machine: `ssh -L 8765:127.0.0.1:8765 HOST`, there run this with `--port 8765`, and open the printed
+    address in the browser where you are.
+    """
+    if not reason.strip():
+        raise typer.BadParameter("say why: it is kept in the audit trail", param_hint="--reason")
+    from dicomanon.pacs.query import ClinicalPacs
+    from dicomanon.pipeline.profiles import resolve_profile
+    from dicomanon.profile import compile_profile
+    from dicomanon.review.app import create_app
+    from dicomanon.review.door import Door
+    from dicomanon.review.looks import Looks, for_a_person
+    from dicomanon.review.serving import bound, serve
+    from dicomanon.settings import ClinicalSettings
+
+    with site_crosswalk(connections=_CONNECTIONS) as crosswalk:
+        settings = ClinicalSettings.load()
+        profile = resolve_profile(settings.profile, crosswalk, settings.profile_approvals)
+        who = signer()
+        with bound(port) as listening, ClinicalPacs(for_a_person(settings.clinical)) as clinical:
+            door = Door(listening.getsockname()[1])
+            looks = Looks(
+                crosswalk,
+                clinical,
+                compile_profile(profile),
+                actor=who,
+                reason=reason,
+                at_once=settings.clinical.threads,
+            )
+            say(door.address)
+            say(f"  opens once, on this machine; every picture is recorded as seen by {who}; Ctrl-C ends it")
+            serve(create_app(crosswalk, looks, door, author=who), listening)
 
 
 @fixtures_app.command("add")
@@ -161,19 +204,12 @@ def check(file: FixtureFile = _FIXTURES) -> None:
 
 
 def _box(text: str) -> ConfirmedBox:
-    numbers = [part.strip() for part in text.split(",")]
-    if len(numbers) != _BOX_NUMBERS or not all(number.isdecimal() for number in numbers):
-        raise typer.BadParameter("left, top, width and height in pixels, as in 0,0,1024,60", param_hint="--box")
-    left, top, width, height = map(int, numbers)
-    return left, top, width, height
+    from dicomanon.pipeline.device_confirmation import box_of
 
-
-def _device(seen: list["SeenDevice"], wanted: str) -> "SeenDevice":
-    found = [device for device in seen if wanted and str(device.id).startswith(wanted.lower())]
-    if len(found) != 1:
-        told = "several devices begin so: give more digits" if found else "no such device was seen"
-        raise Fatal(f"{told}; `dicomanon pixels devices` names them")
-    return found[0]
+    try:
+        return box_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--box") from None
 
 
 def _as_row(device: "SeenDevice") -> dict[str, Any]:
@@ -196,26 +232,6 @@ def _as_row(device: "SeenDevice") -> dict[str, Any]:
             for one in device.confirmations
         ],
     }
-
-
-def _lines(device: "SeenDevice") -> list[str]:
-    from dicomanon.standard.names import sop_class_keyword
-
-    key = device.key
-    what = " / ".join(part or "-" for part in (key.manufacturer, key.model, key.software_versions))
-    kind = f"{key.rows}x{key.columns} {sop_class_keyword(key.sop_class_uid)} {key.image_type}".rstrip()
-    counts = f"{device.instances} instances of {device.studies} studies, {device.waiting} waiting"
-    lines = [
-        f"{str(device.id)[:_SHORT_ID]}  {key.modality or '-'}  {what}",
-        f"  {kind}",
-        f"  {device.state}; {counts}; first seen {device.first_seen_at:%Y-%m-%d}",
-    ]
-    for one in device.confirmations:
-        boxes = "".join(f" {','.join(map(str, box))}" for box in one.said.boxes)
-        lines.append(
-            f"  {one.said.decision}{boxes} by {one.author} on {one.confirmed_at:%Y-%m-%d %H:%M}: {one.reason.reveal()}"
-        )
-    return lines
 
 
 def _expected(expected: "Expected") -> str:

@@ -27,8 +27,8 @@ def site_profile_name() -> str:
 
 
 @contextmanager
-def site_crosswalk() -> Iterator["Crosswalk"]:
-    """Open the site's crosswalk.
+def site_crosswalk(*, connections: int = 1) -> Iterator["Crosswalk"]:
+    """Open the site's crosswalk, with the most connections that may be opened at once.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def site_crosswalk() -> Iterator["Crosswalk"]:
     require_site()
     settings = CrosswalkSettings.load()
     keyring = Keyring.load(settings.keyring_file)
-    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
+    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=connections) as crosswalk:
         yield crosswalk
 
 

@@ -40,3 +40,14 @@ class HoldReason(StrEnum):
     """The research PACS refused the object for a reason that trying again does not cure."""
     UNEXPECTED = "unexpected"
     """An exception that nobody foresaw; a defect to report, with the exception's type in the detail."""
+
+
+OF_PIXELS = frozenset(
+    {
+        HoldReason.BURNED_IN_RISK,
+        HoldReason.UNCONFIRMED_DEVICE,
+        HoldReason.UNDECODABLE,
+        HoldReason.RECOGNIZABLE_FACE,
+    }
+)
+"""What a person can judge who sees the picture."""

@@ -44,19 +44,24 @@ class CrosswalkSettings(BaseSettings):
             raise Fatal(f"set these environment variables, or correct them: {', '.join(names)}") from None
 
 
-class Settings(CrosswalkSettings):
-    """Everything that a task or a command needs to know about its site.
+class ClinicalSettings(CrosswalkSettings):
+    """What it takes to look at what is held: the crosswalk, the clinical PACS and the rules, and no way to research.
 
     Each field is the environment variable ``DICOMANON_<FIELD>``, those of a PACS ``DICOMANON_CLINICAL__URL`` and so on.
     """
 
     clinical: PacsEndpoint
+    profile: str = DEFAULT_PROFILE
+    """Name of a shipped profile, ``NAME@HASH`` of a published one, or the path of a profile file."""
+
+
+class Settings(ClinicalSettings):
+    """Everything that a task or a command needs to know about its site."""
+
     research: PacsEndpoint
     staging_dir: Path
     data_docs_dir: Path
     release_dir: Path
-    profile: str = DEFAULT_PROFILE
-    """Name of a shipped profile, ``NAME@HASH`` of a published one, or the path of a profile file."""
     discover_days: Annotated[int, Field(ge=0)] = 0
     """How far back by Study Date a run without a window of its own looks; 0 lists the whole clinical PACS."""
     quiet_minutes: Annotated[int, Field(ge=0)] = 15

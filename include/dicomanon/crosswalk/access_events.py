@@ -9,9 +9,18 @@ from dicomanon.errors import Fatal
 
 
 def record_access_event(
-    connection: Connection, keyring: Keyring, actor: str, action: str, reason: str, count: int
+    connection: Connection,
+    keyring: Keyring,
+    actor: str,
+    action: str,
+    reason: str,
+    count: int,
+    *,
+    instance_id: int | None = None,
 ) -> UUID:
     """Append an event; the reason is sealed, since people type names and numbers into it.
+
+    ``instance_id`` names the one instance that was shown, where it is about one.
 
     Raises
     ------
@@ -22,7 +31,8 @@ def record_access_event(
         raise Fatal("an access is recorded with who, what and why")
     row = uuid4()
     connection.execute(
-        "INSERT INTO crosswalk.access_event (id, actor, action, reason_sealed, count) VALUES (%s, %s, %s, %s, %s)",
-        (row, actor, action, seal_text(keyring, "access_event.reason", row, reason), count),
+        "INSERT INTO crosswalk.access_event (id, actor, action, reason_sealed, count, instance_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (row, actor, action, seal_text(keyring, "access_event.reason", row, reason), count, instance_id),
     )
     return row

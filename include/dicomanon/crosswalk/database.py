@@ -15,6 +15,7 @@ from dicomanon.crosswalk.mapping import Mapping
 from dicomanon.crosswalk.migrations import migrate
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
+from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.releases import Releases
 from dicomanon.crosswalk.session import Connection, Session, translated
 from dicomanon.errors import Fatal
@@ -68,6 +69,7 @@ class Crosswalk:
         self.releases = Releases(session)
         self.profiles = Profiles(session)
         self.devices = Devices(session)
+        self.quarantine = Quarantine(session)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -330,3 +330,37 @@ class SeenDevice:
     def state(self) -> str:
         """``unconfirmed``, ``clean``, ``mask`` or ``hold``."""
         return str(self.confirmations[-1].said.decision) if self.confirmations else "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCount:
+    """How much is held for one reason."""
+
+    instances: int
+    studies: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInstance:
+    """An instance that waits for a person; nothing in it says what it is called in the clinical PACS.
+
+    ``research_sop_uid`` is ``""`` where none was given.
+    """
+
+    instance_id: int
+    modality: str
+    sop_class_uid: str
+    reason: HoldReason
+    detail: str
+    held_since: datetime
+    research_sop_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSource:
+    """Where the clinical PACS has a held instance."""
+
+    instance: HeldInstance
+    study_uid: Phi[str]
+    series_uid: Phi[str]
+    sop_uid: Phi[str]

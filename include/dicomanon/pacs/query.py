@@ -9,6 +9,7 @@ from dicomanon.identity import InstanceSighting, StudySighting
 from dicomanon.pacs.connection import Connection
 from dicomanon.pacs.endpoint import PacsEndpoint
 from dicomanon.pacs.listing import list_instances
+from dicomanon.pacs.rendered import rendered_frame
 from dicomanon.pacs.retrieve import retrieve
 from dicomanon.pacs.sweep import StudySweep
 
@@ -95,6 +96,13 @@ class ClinicalPacs:
         """Yield the PS3.10 file of each instance of a series."""
         return retrieve(self._connection, ("studies", study_uid, "series", series_uid))
 
-    def retrieve_instance(self, study_uid: str, series_uid: str, sop_uid: str) -> Iterator[bytes]:
+    def retrieve_instance(
+        self, study_uid: str, series_uid: str, sop_uid: str, *, most_bytes: int | None = None
+    ) -> Iterator[bytes]:
         """Yield the PS3.10 file of an instance; more than one part would be a defect of the PACS, and is yielded."""
-        return retrieve(self._connection, ("studies", study_uid, "series", series_uid, "instances", sop_uid))
+        path = ("studies", study_uid, "series", series_uid, "instances", sop_uid)
+        return retrieve(self._connection, path, most_bytes=most_bytes)
+
+    def rendered_frame(self, study_uid: str, series_uid: str, sop_uid: str, frame: int) -> bytes:
+        """Return the PACS's own picture of a frame, see :func:`dicomanon.pacs.rendered.rendered_frame`."""
+        return rendered_frame(self._connection, study_uid, series_uid, sop_uid, frame)

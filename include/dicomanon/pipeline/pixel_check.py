@@ -8,30 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from dicomanon.deidentify import look, parse
 from dicomanon.deidentify.faces.facts import facts_of
 from dicomanon.deidentify.faces.recognise import recognise
 from dicomanon.deidentify.pixels.decision import PixelPath, decide
-from dicomanon.deidentify.pixels.finding import FoundText, find_text
+from dicomanon.deidentify.pixels.finding import find_text
 from dicomanon.deidentify.pixels.image import PixelImage
-from dicomanon.deidentify.pixels.judging import TextClass
 from dicomanon.deidentify.pixels.reading import text_reader
 from dicomanon.deidentify.pixels.regions import Box
 from dicomanon.deidentify.pixels.seeing import judge_of
-from dicomanon.deidentify.pixels.views import Pixels, as_it_is
 from dicomanon.deidentify.source import SourceInstance
 from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Fatal, Held
 from dicomanon.pipeline.pixel_outcome import outcome_of
+from dicomanon.pipeline.pixel_picture import drawn
 from dicomanon.profile import CompiledProfile
 from dicomanon.profile.compiler import CLEAN_PIXEL_DATA
-
-_COLOURS = {TextClass.IDENTIFYING: (0, 0, 255), TextClass.UNREADABLE: (0, 165, 255), TextClass.HARMLESS: (0, 200, 0)}
-"""Of the outlines in the picture: blue, green, red."""
-_GREY_AXES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ class PixelCheck:
         Decision, reasons, whether the header speaks of a face, regions to be made black, and the texts of the first
         frame by class; ready for JSON.
     picture
-        The first frame as PNG with the texts outlined, ``b""`` if there is none. It shows PHI.
+        The first frame as PNG with texts and known boxes outlined, ``b""`` if there is none. It shows PHI.
     """
 
     report: dict[str, Any]
@@ -84,7 +76,8 @@ def check_pixels(path: Path, profile: CompiledProfile, devices: ConfirmedDevices
         ]
         if profile.has(CLEAN_PIXEL_DATA):
             report["regions"] = _regions(source, profile, devices)
-        return PixelCheck(report, _drawn(first, texts))
+        black = [region.box for region in decision.regions if region.holds_for(0)]
+        return PixelCheck(report, drawn(first, texts, black))
     except Held as held:
         return PixelCheck({"held": held.reason, "detail": held.detail})
 
@@ -117,14 +110,3 @@ def _regions(source: SourceInstance, profile: CompiledProfile, devices: Confirme
 def _as_typed(box: Box) -> list[int]:
     """Return left, top, width and height, as ``dicomanon pixels confirm --box`` takes them."""
     return [box.left, box.top, box.width, box.height]
-
-
-def _drawn(frame: Pixels, texts: list[FoundText]) -> bytes:
-    shown = as_it_is(frame)
-    code = cv2.COLOR_GRAY2BGR if shown.ndim == _GREY_AXES else cv2.COLOR_RGB2BGR
-    canvas: Any = np.ascontiguousarray(cv2.cvtColor(shown, code))
-    for text in texts:
-        box = text.box
-        cv2.rectangle(canvas, (box.left, box.top), (box.right - 1, box.bottom - 1), _COLOURS[text.text_class], 1)
-    encoded: Any = cv2.imencode(".png", canvas)[1]
-    return bytes(encoded)
