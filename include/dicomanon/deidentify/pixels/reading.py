@@ -1,5 +1,6 @@
 """Finds lines of text in an 8-bit picture and reads them, with RapidOCR and the models that its wheel brings."""
 
+import os
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -52,6 +53,8 @@ class TextReader:
     """Reads pictures; one for all threads of a process, each call on one core."""
 
     def __init__(self) -> None:
+        # Its runtime reports to its maker over the network, and keeps an identifier at home, unless it is told before.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import rapidocr  # it and its runtime take a second to import: only those who read pay
 
         models = Path(rapidocr.__file__).parent / "models"
