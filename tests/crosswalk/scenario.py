@@ -128,8 +128,8 @@ def deidentified(source: BatchSource, patient_id: UUID, **changes: Any) -> Mappe
     return replace(outcome, **changes)
 
 
-def held(outcome: MappedOutcome, reason: str, detail: str = "") -> MappedOutcome:
-    return replace(outcome, state="held", reason=reason, detail=detail, output_digest=None, output_bytes=0)
+def held(outcome: MappedOutcome, reason: str, detail: str = "", **changes: Any) -> MappedOutcome:
+    return replace(outcome, state="held", reason=reason, detail=detail, output_digest=None, output_bytes=0, **changes)
 
 
 def in_processes(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:

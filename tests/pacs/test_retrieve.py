@@ -42,6 +42,15 @@ class TestFromOrthanc:
         with ClinicalPacs(endpoint(clinical_orthanc)) as pacs:
             assert list(pacs.retrieve_study("1.1")) == [large]
 
+    def test_gives_up_where_more_comes_than_may(self, clinical_orthanc: OrthancServer) -> None:
+        sop = generate_uid()
+        wanted = make_object("1.1", series_uid="1.1.1", sop_uid=sop, payload=bytes(3 << 20))
+        load(clinical_orthanc, wanted)
+        with ClinicalPacs(endpoint(clinical_orthanc)) as pacs:
+            with pytest.raises(Fatal, match="the clinical PACS sends more than 2 MB"):
+                next(pacs.retrieve_instance("1.1", "1.1.1", sop, most_bytes=2 << 20))
+            assert next(pacs.retrieve_instance("1.1", "1.1.1", sop, most_bytes=4 << 20)) == wanted
+
     def test_held_when_the_study_has_gone(self, clinical_orthanc: OrthancServer) -> None:
         with ClinicalPacs(endpoint(clinical_orthanc)) as pacs, pytest.raises(Held) as caught:
             list(pacs.retrieve_study("1.2.3"))

@@ -21,13 +21,20 @@ from tests.proxy import Reply, proxy
 from tests.site import Ingested, Run, Site, ct, encoded, logged, read, study
 
 from dicomanon.crosswalk.mapping import Mapping
+from dicomanon.deidentify.pixels.reading import text_reader
 from dicomanon.errors import DicomanonError
 from dicomanon.identity import InstanceSighting, PatientIdentity, StudyFacts, StudySighting
 from dicomanon.pacs.connection import Connection
+from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.pipeline import ingest, pull, validate
 from dicomanon.pipeline.staging import Staging
+from dicomanon.profile import compile_profile, load_profile
+from dicomanon.reasons import HoldReason
+from dicomanon.review.looks import Looks
+from dicomanon.review.pages import facts_of
 from dicomanon.sample.leaks import LeakScanner
 from dicomanon.sample.planted import Planted
+from dicomanon.settings import ClinicalSettings
 from dicomanon.values import MASK, Phi
 
 SECRET = "Thistlemantle^Erminbertinus"
@@ -211,6 +218,33 @@ def test_nothing_identifiable_is_written_to_any_disk(site: Site, sources: tuple[
     assert written
     assert all(Path(path).is_relative_to(site.staging) for path in written), written
     assert scanner.scan_path(site.staging) == []
+
+
+def test_what_a_reviewer_looks_at_is_written_nowhere(
+    site: Site,
+) -> None:
+    held = ct(study("looked at"))
+    held.BurnedInAnnotation = "YES"
+    site.ingest(encoded(held))
+    scanner = LeakScanner((str(held.PatientName), str(held.PatientID), held.StudyInstanceUID, held.SOPInstanceUID))
+    assert scanner.scan_bytes(encoded(held)), "what is told would be found"
+    text_reader()  # Its models are opened once, to be read.
+    written = io.StringIO()
+    with (
+        site.crosswalk() as crosswalk,
+        ClinicalPacs(ClinicalSettings.load().clinical) as clinical,
+        watched_files() as opened,
+        logged(written),
+    ):
+        rules = compile_profile(load_profile("research"))
+        looks = Looks(crosswalk, clinical, rules, actor="reviewer", reason="to see it")
+        (one,) = crosswalk.quarantine.of_reason(HoldReason.UNCONFIRMED_DEVICE, limit=9)
+        for contrast in (False, True):
+            shown = looks.look(one.instance_id, contrast=contrast)
+            assert shown.picture is not None
+            assert scanner.scan_text(repr(shown) + "".join(facts_of(shown, rules))) == []
+    assert [path for path in opened if not path.startswith("/dev/")] == []
+    assert scanner.scan_text(written.getvalue()) == []
 
 
 def test_no_process_carries_any_in_its_arguments(

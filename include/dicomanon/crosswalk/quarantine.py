@@ -12,15 +12,13 @@ from dicomanon.errors import Fatal
 from dicomanon.reasons import OF_PIXELS, HoldReason
 
 _OF_PIXELS = sorted(OF_PIXELS)
-_COLUMNS: LiteralString = (
-    " SELECT i.id, se.modality, i.sop_class_uid, i.reason, i.detail, i.state_changed_at, i.research_sop_uid"
-)
+_COLUMNS: LiteralString = " SELECT i.id, i.reason, i.detail, i.state_changed_at, i.research_sop_uid"
 
 # One of each study before a second of any; within a study in an order that has nothing to do with how it was made.
 _SAMPLED: LiteralString = (
     " FROM (SELECT id, row_number() OVER (PARTITION BY study_id ORDER BY md5(id::text)) AS turn, study_id FROM held"
     " ORDER BY turn, study_id LIMIT %(limit)s OFFSET %(offset)s) AS sample"
-    " JOIN crosswalk.instance i ON i.id = sample.id JOIN crosswalk.series se ON se.id = i.series_id"
+    " JOIN crosswalk.instance i ON i.id = sample.id"
     " ORDER BY sample.turn, sample.study_id"
 )
 _OF_REASON: LiteralString = (
@@ -109,5 +107,5 @@ class Quarantine:
 
 
 def _instance(row: Sequence[Any]) -> HeldInstance:
-    number, modality, sop_class, reason, detail, since, research_uid = row
-    return HeldInstance(number, modality, sop_class, HoldReason(reason), detail, since, research_uid or "")
+    number, reason, detail, since, research_uid = row
+    return HeldInstance(number, HoldReason(reason), detail, since, research_uid or "")

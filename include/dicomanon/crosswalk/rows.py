@@ -348,8 +348,6 @@ class HeldInstance:
     """
 
     instance_id: int
-    modality: str
-    sop_class_uid: str
     reason: HoldReason
     detail: str
     held_since: datetime

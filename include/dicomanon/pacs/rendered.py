@@ -26,7 +26,11 @@ def rendered_frame(connection: Connection, study_uid: str, series_uid: str, sop_
     instance = ("studies", study_uid, "series", series_uid, "instances", sop_uid)
     # Not every PACS that renders instances renders their frames.
     path = (*instance, "frames", str(frame + 1), "rendered") if frame else (*instance, "rendered")
-    with connection.get(path, _ACCEPT) as response:
-        if response.status_code != requests.codes.ok:
-            raise Fatal(f"the {connection.endpoint.name} PACS renders no picture of this object")
-        return b"".join(chunks(connection, response, _MOST_BYTES))
+    try:
+        with connection.get(path, _ACCEPT) as response:
+            if response.status_code == requests.codes.ok:
+                return b"".join(chunks(connection, response, _MOST_BYTES))
+    except Fatal:
+        # Archives answer so for what they cannot render; it says nothing about our settings.
+        pass
+    raise Fatal(f"the {connection.endpoint.name} PACS renders no picture of it")
