@@ -48,7 +48,7 @@ def reviewer(waiting: Site, asked: list[str]) -> Iterator[TestClient]:
         door = Door(PORT)
         looks = Looks(crosswalk, clinical, compile_profile(load_profile("research")), actor="reviewer", reason=WHY)
         app = create_app(crosswalk, looks, door, author="reviewer")
-        with TestClient(app, base_url=f"http://127.0.0.1:{PORT}") as client:
+        with TestClient(app, base_url=f"http://127.0.0.1:{PORT}{door.root}") as client:
             client.get(door.address)
             yield client
 
@@ -60,7 +60,8 @@ def pictures(monkeypatch: pytest.MonkeyPatch, reviewer: TestClient) -> list[str]
     link = Samples.link
 
     def noting(samples: Samples, **query: object) -> str:
-        found.extend((f"/thumbnails/{query['at']}", link(samples, **query)))
+        large = link(samples, **query)
+        found.extend((f"/thumbnails/{query['at']}", large[large.index("/held/") :]))
         return link(samples, **query)
 
     monkeypatch.setattr(Samples, "link", noting)

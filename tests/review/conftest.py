@@ -30,7 +30,7 @@ from dicomanon.settings import ClinicalSettings
 
 COMMAND = Path(sys.executable).parent / "dicomanon"
 PORT = 8765
-HOME = f"http://127.0.0.1:{PORT}"
+HERE = f"http://127.0.0.1:{PORT}"
 WHY = "to see what Sono Nine writes"
 NAME = "Featherstone, Wilhelmina"
 STUDIES = 3
@@ -92,10 +92,11 @@ def waiting(site: Site) -> Site:
 
 
 class Links(HTMLParser):
-    """What a page leads to, shows and asks."""
+    """What a page leads to, shows and asks; paths begin after the part that is random."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, root: str) -> None:
         super().__init__()
+        self.root = root
         self.links: list[str] = []
         self.pictures: list[str] = []
         self.fields: dict[str, str] = {}
@@ -104,9 +105,9 @@ class Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "a":
-            self.links.append(values["href"])
+            self.links.append(values["href"].removeprefix(self.root))
         elif tag == "img":
-            self.pictures.append(values["src"])
+            self.pictures.append(values["src"].removeprefix(self.root))
         elif tag == "input" and values.get("type") == "hidden":
             self.fields[values["name"]] = values["value"]
 
@@ -122,7 +123,7 @@ class Reviewer:
     def page(self, path: str) -> Links:
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
-        return Links(answer.text)
+        return Links(answer.text, self.door.root)
 
     def text(self, path: str) -> str:
         return self.client.get(path).text
@@ -134,7 +135,7 @@ class Reviewer:
     def confirm(self, path: str, **fields: str) -> Any:
         proof = self.page(path).fields["proof"]
         return self.client.post(
-            f"{path}/confirm", data={"proof": proof, **fields}, headers={"Origin": HOME}, follow_redirects=True
+            f"{path}/confirm", data={"proof": proof, **fields}, headers={"Origin": HERE}, follow_redirects=True
         )
 
 
@@ -153,7 +154,7 @@ def reviewing(site: Site) -> Iterator[Opening]:
             clinical = stack.enter_context(ClinicalPacs(endpoint))
             door = Door(PORT)
             looks = Looks(rows, clinical, compile_profile(load_profile("research")), actor="reviewer", reason=WHY)
-            client = TestClient(create_app(rows, looks, door, author="reviewer"), base_url=HOME)
+            client = TestClient(create_app(rows, looks, door, author="reviewer"), base_url=HERE + door.root)
             stack.enter_context(client)
             assert client.get(door.address).status_code == 200
             return Reviewer(client, door, looks)
@@ -172,6 +173,10 @@ class Served:
     @property
     def home(self) -> str:
         return self.address.partition("/enter")[0]
+
+    @property
+    def root(self) -> str:
+        return "/" + self.home.rpartition("/")[2]
 
     def end(self) -> tuple[str, str]:
         """Press Ctrl-C; return what else it said."""

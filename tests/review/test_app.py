@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.proxy import Reply, proxy
-from tests.review.conftest import COMMAND, HOME, NAME, WHY, Opening, Reviewer, banner, of_device
+from tests.review.conftest import COMMAND, HERE, NAME, WHY, Opening, Reviewer, banner, of_device
 from tests.site import Run, Site, ct, encoded, study
 
 from dicomanon.crosswalk.sealed import open_text
@@ -219,7 +219,7 @@ class TestWhatCannotBeShown:
         text = reviewer.text(next(link for link in page.links if "at=" in link))
         assert "ValueError in looks.py:" in text
         assert NAME not in text
-        monkeypatch.setattr("dicomanon.review.pages.first_page", trip)
+        monkeypatch.setattr("dicomanon.review.pages.Pages.first_page", trip)
         answer = reviewer.client.get("/")
         assert (answer.status_code, NAME in answer.text) == (500, False)
         assert "a defect, please report it" in answer.text
@@ -342,7 +342,7 @@ class TestTheDoor:
         for headers in ({}, {"Origin": "http://attacker.example"}, {"Origin": "null"}):
             assert reviewer.client.post(f"{path}/confirm", data=fields, headers=headers).status_code == 403
         without = {**fields, "proof": "guess"}
-        answer = reviewer.client.post(f"{path}/confirm", data=without, headers={"Origin": HOME})
+        answer = reviewer.client.post(f"{path}/confirm", data=without, headers={"Origin": HERE})
         assert answer.status_code == 403
         assert confirmations() == []
 
@@ -357,13 +357,19 @@ class TestTheDoor:
         for part in ("review.js", "review.css"):
             assert "http" not in reviewer.text(f"/static/{part}")
 
-    def test_the_cookie_is_for_this_page_alone(self, waiting: Site, reviewing: Opening) -> None:
-        other = reviewing()
-        other.client.cookies.clear()
-        fresh = reviewing()
-        assert fresh.client.cookies
-        cookie = fresh.client.get("/").request.headers["cookie"]
-        assert cookie.startswith("dicomanon-review-8765=")
+    def test_the_cookie_goes_to_no_other_server_of_this_machine(self, reviewer: Reviewer) -> None:
+        (cookie,) = reviewer.client.cookies.jar
+        assert cookie.path == reviewer.door.root
+        assert len(cookie.path) > 16
+        assert "HttpOnly" in cookie._rest  # type: ignore[attr-defined]
+        assert cookie._rest["SameSite"] == "strict"  # type: ignore[attr-defined]
+
+    def test_the_path_is_told_to_nobody_who_does_not_know_it(self, reviewer: Reviewer) -> None:
+        reviewer.client.cookies.clear()
+        for path in (HERE, f"{HERE}/", f"{HERE}/enter?token=x", f"{HERE}/static/review.js", "/"):
+            answer = reviewer.client.get(path)
+            assert answer.status_code == 403
+            assert reviewer.door.root not in answer.text + str(answer.headers)
 
 
 def command(*arguments: str) -> str:

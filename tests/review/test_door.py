@@ -38,6 +38,7 @@ def test_no_two_doors_have_a_secret_in_common() -> None:
     one, other = Door(PORT), Door(PORT)
     assert token(one) != token(other)
     assert one.proof != other.proof
+    assert one.root != other.root
     assert one.enter(token(one)) != other.enter(token(other))
 
 

@@ -18,6 +18,7 @@ from dicomanon.values import Phi
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 BAD = "<img src=x onerror=alert(1)>\"'&"
+PAGES = pages.Pages("/room")
 HELD = HeldInstance(7, HoldReason.UNCONFIRMED_DEVICE, "class-high", NOW, "2.25.7")
 
 
@@ -33,7 +34,7 @@ def device() -> SeenDevice:
 
 
 def samples() -> pages.Samples:
-    return pages.Samples("/devices/x", [pages.Sample("handle", HELD)], page=2, more=True)
+    return pages.Samples("/room/devices/x", [pages.Sample("handle", HELD)], page=2, more=True)
 
 
 def every_page() -> list[str]:
@@ -43,12 +44,12 @@ def every_page() -> list[str]:
     row = pages.DeviceRow(str(seen.id), pages.device_text(seen), 1, samples())
     reason = pages.ReasonRow(HoldReason.BURNED_IN_RISK, HeldCount(2, 1), samples())
     return [
-        pages.first_page([row], [row], [reason], page=2, more=True),
-        pages.device_page(seen, samples(), stage, pages.Form(BAD, BAD, BAD), proof="proof", told=told),
-        pages.reason_page(HoldReason.UNDECODABLE, HeldCount(1, 1), samples(), stage),
-        pages.message_page(BAD),
-        pages.words_picture(BAD),
-        pages.entered_page(),
+        PAGES.first_page([row], [row], [reason], page=2, more=True),
+        PAGES.device_page(seen, samples(), stage, pages.Form(BAD, BAD, BAD), proof="proof", told=told),
+        PAGES.reason_page(HoldReason.UNDECODABLE, HeldCount(1, 1), samples(), stage),
+        PAGES.message_page(BAD),
+        PAGES.words_picture(BAD),
+        PAGES.entered_page(),
     ]
 
 
@@ -60,8 +61,14 @@ def test_nothing_that_comes_in_is_markup() -> None:
 
 def test_no_script_or_style_stands_in_a_page_and_nothing_comes_from_elsewhere() -> None:
     for page in every_page():
-        assert not re.search(r"<style|\sstyle=|\son[a-z]+=\"|<script(?! src=\"/static/)", page)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=\"|<script(?! src=\"/room/static/)", page)
         assert set(re.findall(r"(?:src|href|action)=\"([a-z]+:[^\";]*)", page)) <= {"data:,", "data:image/png"}
+
+
+def test_every_address_is_below_the_root() -> None:
+    for page in every_page():
+        found = re.findall(r"(?:src|href|action)=\"(/[^\"]*)", page)
+        assert all(path.startswith("/room/") for path in found)
 
 
 def test_every_reason_of_pixels_has_its_advice() -> None:
@@ -69,7 +76,7 @@ def test_every_reason_of_pixels_has_its_advice() -> None:
 
 
 def test_what_was_typed_stays() -> None:
-    page = pages.device_page(device(), samples(), None, pages.Form("hold", "1,2,3,4", "names"), proof="proof")
+    page = PAGES.device_page(device(), samples(), None, pages.Form("hold", "1,2,3,4", "names"), proof="proof")
     assert re.search(r'value="hold" required checked', page)
     assert "1,2,3,4</textarea>" in page
     assert 'value="names"' in page

@@ -31,13 +31,13 @@ def files(folder: Path) -> dict[str, int]:
 
 def pictures(served: Served, browser: requests.Session) -> list[str]:
     assert browser.get(served.address, timeout=60).status_code == 200
-    return Links(browser.get(served.home, timeout=60).text).pictures
+    return Links(browser.get(f"{served.home}/", timeout=60).text, served.root).pictures
 
 
 def test_answers_on_this_machine_alone_and_says_what_it_does(served: Served) -> None:
     listening = [each for each in psutil.Process(served.process.pid).net_connections() if each.status == "LISTEN"]
     assert [each.laddr.ip for each in listening] == ["127.0.0.1"]
-    assert served.address.startswith(f"http://127.0.0.1:{listening[0].laddr.port}/enter?token=")
+    assert served.address.startswith(f"http://127.0.0.1:{listening[0].laddr.port}{served.root}/enter?token=")
 
 
 def test_shows_pictures_and_writes_no_file_for_the_kernel_lets_it_write_none(
@@ -72,7 +72,22 @@ def test_ends_with_ctrl_c_while_a_browser_is_connected(served: Served, browser: 
     served.end()
     assert served.process.returncode == DONE
     with pytest.raises(requests.ConnectionError):
-        browser.get(served.home, timeout=5)
+        browser.get(f"{served.home}/", timeout=5)
+
+
+def test_ends_with_ctrl_c_while_the_pacs_is_silent(
+    waiting: Site, browser: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bound(0) as silent:
+        monkeypatch.setenv("DICOMANON_CLINICAL__URL", f"http://127.0.0.1:{silent.getsockname()[1]}/dicom-web")
+        process = subprocess.Popen([COMMAND, "pixels", "review", "--reason", WHY], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        served = Served(process, process.stdout.readline().strip(), Path())
+        wanted = pictures(served, browser)
+        with pytest.raises(requests.RequestException):
+            browser.get(served.home + wanted[0], timeout=2)
+        served.end()
+    assert process.returncode == DONE
 
 
 def test_its_output_may_go_into_a_file(waiting: Site, tmp_path: Path, browser: requests.Session) -> None:

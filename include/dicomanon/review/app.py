@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.rows import HeldCount, HeldInstance, SeenDevice
@@ -68,29 +68,32 @@ def create_app(crosswalk: Crosswalk, looks: Looks, door: Door, *, author: str) -
     author
         Who signs confirmations.
     """
-    room = _Review(crosswalk, looks, door, author)
+    made = pages.Pages(door.root)
+    room = _Review(crosswalk, looks, door, made, author)
+    routes = [
+        Route(_ENTER, room.enter),
+        Route("/", room.first),
+        Route("/devices/{device:uuid}", room.device),
+        Route("/devices/{device:uuid}/confirm", room.confirm, methods=["POST"]),
+        Route("/held/{reason}", room.reason),
+        Route("/thumbnails/{handle}", room.thumbnail),
+        Route("/static/{name}", _static),
+    ]
     return Starlette(
-        routes=[
-            Route(_ENTER, room.enter),
-            Route("/", room.first),
-            Route("/devices/{device:uuid}", room.device),
-            Route("/devices/{device:uuid}/confirm", room.confirm, methods=["POST"]),
-            Route("/held/{reason}", room.reason),
-            Route("/thumbnails/{handle}", room.thumbnail),
-            Route("/static/{name}", _static),
-        ],
-        middleware=[Middleware(BaseHTTPMiddleware, dispatch=_guarded(door))],
-        exception_handlers={HTTPException: _told},
+        routes=[Mount(door.root, routes=routes)],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=_guarded(door, made))],
+        exception_handlers={HTTPException: _told(made)},
     )
 
 
 class _Review:
     """What is shown under each address; one person, one process."""
 
-    def __init__(self, crosswalk: Crosswalk, looks: Looks, door: Door, author: str) -> None:
+    def __init__(self, crosswalk: Crosswalk, looks: Looks, door: Door, made: pages.Pages, author: str) -> None:
         self._crosswalk = crosswalk
         self._looks = looks
         self._door = door
+        self._pages = made
         self._author = author
         self._handles = Handles()
         self._told: dict[UUID, pages.Told] = {}
@@ -100,8 +103,8 @@ class _Review:
         session = self._door.enter(request.query_params.get("token", ""))
         if session is None:
             raise HTTPException(_FORBIDDEN, "This address has been opened before: end the command and start it anew.")
-        response = HTMLResponse(pages.entered_page())
-        response.set_cookie(self._door.cookie, session, httponly=True, samesite="strict", path="/")
+        response = HTMLResponse(self._pages.entered_page())
+        response.set_cookie(self._door.cookie, session, httponly=True, samesite="strict", path=self._door.root)
         return response
 
     def first(self, request: Request) -> Response:
@@ -111,7 +114,7 @@ class _Review:
         seen = self._crosswalk.devices.all()
         waiting = [device for device in seen if device.waiting or not device.confirmations]
         return HTMLResponse(
-            pages.first_page(
+            self._pages.first_page(
                 [self._row(device, pictures=True) for device in waiting[begin : begin + _DEVICES]],
                 [self._row(device, pictures=False) for device in seen if device not in waiting],
                 [self._reason_row(reason, count) for reason, count in self._crosswalk.quarantine.counts().items()],
@@ -145,7 +148,7 @@ class _Review:
             told = pages.Told([f"Not confirmed: {error}."], wrong=True)
             return HTMLResponse(self._device_page(request, device, typed, told), _BAD)
         self._told[device.id] = pages.Told(confirmed.lines())
-        return RedirectResponse(f"/devices/{device.id}", _SEE_OTHER)
+        return RedirectResponse(f"{self._door.root}/devices/{device.id}", _SEE_OTHER)
 
     def reason(self, request: Request) -> Response:
         """Show what is held for a reason."""
@@ -154,19 +157,19 @@ class _Review:
             raise HTTPException(_NOT_FOUND, "No such reason concerns pixels.")
         page = _number(request, "page")
         found = self._crosswalk.quarantine.of_reason(reason, limit=_A_PAGE + 1, offset=(page - 1) * _A_PAGE)
-        samples = self._samples(f"/held/{reason}", found, _A_PAGE, page)
+        samples = self._samples(f"{self._door.root}/held/{reason}", found, _A_PAGE, page)
         count = self._crosswalk.quarantine.counts().get(reason, HeldCount(0, 0))
-        return HTMLResponse(pages.reason_page(reason, count, samples, self._stage(request)))
+        return HTMLResponse(self._pages.reason_page(reason, count, samples, self._stage(request)))
 
     def thumbnail(self, request: Request) -> Response:
         """Show a first frame, small, or the words in its place."""
         look = self._looks.look(self._instance(request.path_params["handle"]), longest_side=_THUMBNAIL_PIXELS)
         if look.picture is None:
-            return Response(pages.words_picture(look.words), media_type="image/svg+xml")
+            return Response(self._pages.words_picture(look.words), media_type="image/svg+xml")
         return Response(look.picture.png, media_type="image/png")
 
     def _row(self, device: SeenDevice, *, pictures: bool) -> pages.DeviceRow:
-        base = f"/devices/{device.id}"
+        base = f"{self._door.root}/devices/{device.id}"
         found = self._crosswalk.quarantine.of_device(device.id, limit=_A_FEW) if pictures and device.waiting else []
         return pages.DeviceRow(
             str(device.id), device_text(device), device.waiting, self._samples(base, found, _A_FEW) if found else None
@@ -174,7 +177,7 @@ class _Review:
 
     def _reason_row(self, reason: HoldReason, count: HeldCount) -> pages.ReasonRow:
         found = self._crosswalk.quarantine.of_reason(reason, limit=_A_FEW)
-        return pages.ReasonRow(reason, count, self._samples(f"/held/{reason}", found, _A_FEW))
+        return pages.ReasonRow(reason, count, self._samples(f"{self._door.root}/held/{reason}", found, _A_FEW))
 
     def _samples(self, base: str, found: Sequence[HeldInstance], most: int, page: int = 1) -> pages.Samples:
         shown = [pages.Sample(self._handles.of(one.instance_id), one) for one in found[:most]]
@@ -183,8 +186,8 @@ class _Review:
     def _device_page(self, request: Request, device: SeenDevice, form: pages.Form, told: pages.Told | None) -> str:
         page = _number(request, "page")
         found = self._crosswalk.quarantine.of_device(device.id, limit=_A_PAGE + 1, offset=(page - 1) * _A_PAGE)
-        samples = self._samples(f"/devices/{device.id}", found, _A_PAGE, page)
-        return pages.device_page(device, samples, self._stage(request), form, proof=self._door.proof, told=told)
+        samples = self._samples(f"{self._door.root}/devices/{device.id}", found, _A_PAGE, page)
+        return self._pages.device_page(device, samples, self._stage(request), form, proof=self._door.proof, told=told)
 
     def _stage(self, request: Request) -> pages.Stage | None:
         """Look at the instance that is asked for, large."""
@@ -218,21 +221,24 @@ class _Review:
         return found
 
 
-def _guarded(door: Door) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+def _guarded(
+    door: Door, made: pages.Pages
+) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
     """Return what stands before every address: the door, the headers, and no text of a foreign exception."""
 
     async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         asked = Asked(request.method, request.headers, request.cookies)
-        refusal = door.refusal(asked, entering=request.url.path == _ENTER)
+        refusal = door.refusal(asked, entering=request.url.path == door.root + _ENTER)
         if refusal:
-            response: Response = HTMLResponse(pages.message_page(f"Refused: {refusal}."), _FORBIDDEN)
+            # Plain, for our pages tell the path that nobody else is to know.
+            response: Response = PlainTextResponse(f"Refused: {refusal}.", _FORBIDDEN)
         else:
             try:
                 with no_values_escape():
                     response = await answer(request)
             except DicomanonError as error:
                 status = _UNAVAILABLE if isinstance(error, Retriable) else 500
-                response = HTMLResponse(pages.message_page(f"{error}."), status)
+                response = HTMLResponse(made.message_page(f"{error}."), status)
         response.headers.update(_HEADERS)
         return response
 
@@ -247,9 +253,12 @@ def _static(request: Request) -> Response:
     return Response(content, media_type=_STATIC[name])
 
 
-async def _told(_: Request, error: Exception) -> Response:
-    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
-    return HTMLResponse(pages.message_page(detail), status)
+def _told(made: pages.Pages) -> Callable[[Request, Exception], Response]:
+    def tell(_: Request, error: Exception) -> Response:
+        status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+        return HTMLResponse(made.message_page(detail), status)
+
+    return tell
 
 
 async def _body(request: Request) -> bytes:

@@ -9,6 +9,7 @@ from hmac import compare_digest
 
 _OUR_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?")
 """Whatever the port: a tunnel may have another one at its other end. A name that somebody points here is another."""
+_ROOT_BYTES = 12
 _SAME_PAGE = frozenset({"same-origin", "none"})
 
 
@@ -24,8 +25,8 @@ class Asked:
 class Door:
     """Lets in whoever has the address, once, and from then on knows them by a cookie.
 
-    Cookies do not tell ports apart, so other servers on this machine may be sent ours; the random part of every path
-    that matters (:mod:`dicomanon.review.handles`) and the checks of where a request comes from do not rest on it.
+    Cookies do not tell ports apart: another server on this machine would be sent ours by a browser that visits it, and
+    could come back with it. Therefore the cookie is for a path that only our pages know.
 
     Parameters
     ----------
@@ -40,8 +41,9 @@ class Door:
         self._session = secrets.token_urlsafe(32)
         self.proof = secrets.token_urlsafe(32)
         """What every form of ours carries."""
-        self.cookie = f"dicomanon-review-{port}"
-        """Name of the cookie: two reviews on one machine do not take each other's."""
+        self.root = f"/{secrets.token_urlsafe(_ROOT_BYTES)}"
+        """What every path of ours begins with."""
+        self.cookie = "dicomanon-review"
 
     def __repr__(self) -> str:
         return f"Door({self._port})"
@@ -49,7 +51,7 @@ class Door:
     @property
     def address(self) -> str:
         """The address to open; it holds a secret, and works once."""
-        return f"http://127.0.0.1:{self._port}/enter?token={self._token or 'spent'}"
+        return f"http://127.0.0.1:{self._port}{self.root}/enter?token={self._token or 'spent'}"
 
     def enter(self, token: str) -> str | None:
         """Return the value of the cookie for the first who has the token, ``None`` for all others."""

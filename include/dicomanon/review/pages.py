@@ -121,48 +121,76 @@ class Told:
     wrong: bool = False
 
 
-def first_page(
-    devices: Sequence[DeviceRow], others: Sequence[DeviceRow], reasons: Sequence[ReasonRow], *, page: int, more: bool
-) -> str:
-    """Return the page of what waits."""
-    return _rendered("first.html", devices=devices, others=others, reasons=reasons, page=page, more=more)
+class Pages:
+    """Makes the pages that lie below a path.
 
+    Parameters
+    ----------
+    root
+        What every address begins with, such as ``/room``; ``""`` for none.
+    """
 
-def device_page(
-    device: SeenDevice, samples: Samples, stage: Stage | None, form: Form, *, proof: str, told: Told | None = None
-) -> str:
-    """Return the page of a device: its pictures, and what is said of it."""
-    return _rendered(
-        "device.html",
-        device=device,
-        text=device_text(device),
-        samples=samples,
-        stage=stage,
-        form=form,
-        proof=proof,
-        told=told or Told(),
-        decisions=list(DeviceDecision),
-    )
+    def __init__(self, root: str) -> None:
+        self._environment = Environment(
+            loader=DictLoader(_templates()), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        self._environment.globals["root"] = root
 
+    def first_page(
+        self,
+        devices: Sequence[DeviceRow],
+        others: Sequence[DeviceRow],
+        reasons: Sequence[ReasonRow],
+        *,
+        page: int,
+        more: bool,
+    ) -> str:
+        """Return the page of what waits."""
+        return self._rendered("first.html", devices=devices, others=others, reasons=reasons, page=page, more=more)
 
-def reason_page(reason: HoldReason, count: HeldCount, samples: Samples, stage: Stage | None) -> str:
-    """Return the page of a reason."""
-    return _rendered("reason.html", reason=reason, advice=ADVICE[reason], count=count, samples=samples, stage=stage)
+    def device_page(
+        self,
+        device: SeenDevice,
+        samples: Samples,
+        stage: Stage | None,
+        form: Form,
+        *,
+        proof: str,
+        told: Told | None = None,
+    ) -> str:
+        """Return the page of a device: its pictures, and what is said of it."""
+        return self._rendered(
+            "device.html",
+            device=device,
+            text=device_text(device),
+            samples=samples,
+            stage=stage,
+            form=form,
+            proof=proof,
+            told=told or Told(),
+            decisions=list(DeviceDecision),
+        )
 
+    def reason_page(self, reason: HoldReason, count: HeldCount, samples: Samples, stage: Stage | None) -> str:
+        """Return the page of a reason."""
+        return self._rendered(
+            "reason.html", reason=reason, advice=ADVICE[reason], count=count, samples=samples, stage=stage
+        )
 
-def entered_page() -> str:
-    """Return what leads on from the address with the token, so that this is the first request from a page of ours."""
-    return _rendered("entered.html")
+    def entered_page(self) -> str:
+        """Return what leads on from the address with the token: the next request comes from a page of ours."""
+        return self._rendered("entered.html")
 
+    def message_page(self, text: str) -> str:
+        """Return a page that says one thing."""
+        return self._rendered("message.html", message=text)
 
-def message_page(text: str) -> str:
-    """Return a page that says one thing."""
-    return _rendered("message.html", message=text)
+    def words_picture(self, words: str) -> str:
+        """Return words in the place of a thumbnail, as SVG."""
+        return self._rendered("words.svg", lines=_broken(words))
 
-
-def words_picture(words: str) -> str:
-    """Return words in the place of a thumbnail, as SVG."""
-    return _rendered("words.svg", lines=_broken(words))
+    def _rendered(self, name: str, **values: Any) -> str:
+        return self._environment.get_template(name).render(**values)
 
 
 def facts_of(look: Look, profile: CompiledProfile) -> list[str]:
@@ -199,11 +227,6 @@ def _broken(words: str) -> list[str]:
 
 
 @cache
-def _environment() -> Environment:
+def _templates() -> dict[str, str]:
     folder = resources.files("dicomanon.review").joinpath("templates")
-    found = {file.name: file.read_text("utf-8") for file in folder.iterdir()}
-    return Environment(loader=DictLoader(found), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-
-
-def _rendered(name: str, **values: Any) -> str:
-    return _environment().get_template(name).render(**values)
+    return {file.name: file.read_text("utf-8") for file in folder.iterdir()}

@@ -1,8 +1,11 @@
 """Serves the page on this machine alone, by a process that the kernel lets write to no file."""
 
 import contextlib
+import os
 import resource
 import socket
+import threading
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,6 +14,7 @@ from dicomanon.errors import Fatal
 
 HOST = "127.0.0.1"
 _ENDING_SECONDS = 2
+_LAST_SECONDS = 5.0
 _MOST_REQUESTS = 64
 
 
@@ -37,7 +41,7 @@ def bound(port: int) -> socket.socket:
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Serve until Ctrl-C; from here on this process writes to no file, and leaves no core."""
     forbid_files()
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             log_config=None,
@@ -54,6 +58,18 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
     # The server ends in good order first, and then raises the signal again.
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """A server that a silent PACS does not keep from ending."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in good order, or else all the same."""
+        super().handle_exit(sig, frame)
+        # Threads that wait for the PACS cannot be stopped, and the interpreter would wait for them.
+        last = threading.Timer(_LAST_SECONDS, os._exit, (0,))
+        last.daemon = True
+        last.start()
 
 
 def forbid_files() -> None:
