@@ -1,6 +1,6 @@
 """The addresses of the review page: what is asked is checked at the door, then looked up, then said as HTML."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from typing import Final
 from urllib.parse import parse_qsl
@@ -109,7 +109,7 @@ class _Review:
 
     def first(self, request: Request) -> Response:
         """Show what waits."""
-        page = _number(request, "page")
+        page = _number(request.query_params, "page")
         begin = (page - 1) * _DEVICES
         seen = self._crosswalk.devices.all()
         waiting = [device for device in seen if device.waiting or not device.confirmations]
@@ -127,7 +127,7 @@ class _Review:
         """Show a device's pictures, and the form."""
         device = self._device(request)
         told = self._told.pop(device.id, None)
-        return HTMLResponse(self._device_page(request, device, pages.Form(), told))
+        return HTMLResponse(self._device_page(request, device, pages.Form(), told, request.query_params))
 
     async def confirm(self, request: Request) -> Response:
         """Take down what was said of a device."""
@@ -146,7 +146,7 @@ class _Review:
             )
         except (DicomanonError, ValueError) as error:
             told = pages.Told([f"Not confirmed: {error}."], wrong=True)
-            return HTMLResponse(self._device_page(request, device, typed, told), _BAD)
+            return HTMLResponse(self._device_page(request, device, typed, told, form), _BAD)
         self._told[device.id] = pages.Told(confirmed.lines())
         return RedirectResponse(f"{self._door.root}/devices/{device.id}", _SEE_OTHER)
 
@@ -155,11 +155,11 @@ class _Review:
         reason = next((one for one in OF_PIXELS if one == request.path_params["reason"]), None)
         if reason is None:
             raise HTTPException(_NOT_FOUND, "No such reason concerns pixels.")
-        page = _number(request, "page")
+        page = _number(request.query_params, "page")
         found = self._crosswalk.quarantine.of_reason(reason, limit=_A_PAGE + 1, offset=(page - 1) * _A_PAGE)
         samples = self._samples(f"{self._door.root}/held/{reason}", found, _A_PAGE, page)
         count = self._crosswalk.quarantine.counts().get(reason, HeldCount(0, 0))
-        return HTMLResponse(self._pages.reason_page(reason, count, samples, self._stage(request)))
+        return HTMLResponse(self._pages.reason_page(reason, count, samples, self._stage(request, request.query_params)))
 
     def thumbnail(self, request: Request) -> Response:
         """Show a first frame, small, or the words in its place."""
@@ -183,18 +183,26 @@ class _Review:
         shown = [pages.Sample(self._handles.of(one.instance_id), one) for one in found[:most]]
         return pages.Samples(base, shown, page, more=len(found) > most)
 
-    def _device_page(self, request: Request, device: SeenDevice, form: pages.Form, told: pages.Told | None) -> str:
-        page = _number(request, "page")
+    def _device_page(
+        self,
+        request: Request,
+        device: SeenDevice,
+        form: pages.Form,
+        told: pages.Told | None,
+        wanted: Mapping[str, str],
+    ) -> str:
+        page = _number(request.query_params, "page")
         found = self._crosswalk.quarantine.of_device(device.id, limit=_A_PAGE + 1, offset=(page - 1) * _A_PAGE)
         samples = self._samples(f"{self._door.root}/devices/{device.id}", found, _A_PAGE, page)
-        return self._pages.device_page(device, samples, self._stage(request), form, proof=self._door.proof, told=told)
+        stage = self._stage(request, wanted)
+        return self._pages.device_page(device, samples, stage, form, proof=self._door.proof, told=told)
 
-    def _stage(self, request: Request) -> pages.Stage | None:
+    def _stage(self, request: Request, wanted: Mapping[str, str]) -> pages.Stage | None:
         """Look at the instance that is asked for, large."""
-        handle = request.query_params.get("at")
+        handle = wanted.get("at")
         if not handle:
             return None
-        frame, contrast = _number(request, "frame"), "contrast" in request.query_params
+        frame, contrast = _number(wanted, "frame"), bool(wanted.get("contrast"))
         look = self._looks.look(self._instance(handle), frame=frame - 1, longest_side=_LARGE_PIXELS, contrast=contrast)
         facts = pages.facts_of(look, self._looks.profile)
         return pages.Stage(handle, frame, contrast, look, facts, self._device_of(look, request))
@@ -270,9 +278,9 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _number(request: Request, name: str) -> int:
+def _number(values: Mapping[str, str], name: str) -> int:
     """Return a number from 1 on."""
-    text = request.query_params.get(name, "1")
+    text = values.get(name, "1")
     if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS) or not int(text or "0"):
         raise HTTPException(_BAD, f"The {name} is a number from 1 on.")
     return int(text)

@@ -115,12 +115,18 @@ function prepare() {
 }
 
 function mark(url) {
-  const at = new URL(url, location.href).searchParams.get("at");
+  const wanted = new URL(url, location.href).searchParams;
+  const at = wanted.get("at");
   document.querySelectorAll(".samples a").forEach((link) => {
     const here = at !== null && new URL(link.href).searchParams.get("at") === at;
     if (here) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   });
+  const form = find("confirm");
+  if (!form || at === null) return;
+  form.elements.at.value = at;
+  form.elements.frame.value = wanted.get("frame") ?? "1";
+  form.elements.contrast.value = wanted.get("contrast") ?? "";
 }
 
 async function show(url) {
@@ -165,5 +171,4 @@ find("undo")?.addEventListener("click", () => {
   field.value = lines().slice(0, -1).join("\n");
   draw();
 });
-mark(location.href);
 prepare();
