@@ -41,7 +41,7 @@ def every_page() -> list[str]:
     stage = pages.Stage("handle", 2, True, Look(FramePicture(b"png", 1, 2, 3), BAD, HELD), [BAD])
     told = pages.Told([BAD], wrong=True)
     seen = device()
-    row = pages.DeviceRow(str(seen.id), pages.device_text(seen), 1, samples())
+    row = pages.DeviceRow(str(seen.id), pages.device_text(seen), samples())
     reason = pages.ReasonRow(HoldReason.BURNED_IN_RISK, HeldCount(2, 1), samples())
     return [
         PAGES.first_page([row], [row], [reason], page=2, more=True),

@@ -172,7 +172,7 @@ class _Review:
         base = f"{self._door.root}/devices/{device.id}"
         found = self._crosswalk.quarantine.of_device(device.id, limit=_A_FEW) if pictures and device.waiting else []
         return pages.DeviceRow(
-            str(device.id), device_text(device), device.waiting, self._samples(base, found, _A_FEW) if found else None
+            str(device.id), device_text(device), self._samples(base, found, _A_FEW) if found else None
         )
 
     def _reason_row(self, reason: HoldReason, count: HeldCount) -> pages.ReasonRow:

@@ -68,7 +68,6 @@ class DeviceRow:
 
     id: str
     text: DeviceText
-    waiting: int
     samples: Samples | None = None
 
 
