@@ -16,7 +16,7 @@ from dicomanon.deidentify.pixels.judging import TextClass
 from dicomanon.deidentify.pixels.reading import text_reader
 from dicomanon.deidentify.pixels.regions import Box
 from dicomanon.deidentify.pixels.seeing import judge_of
-from dicomanon.deidentify.pixels.views import Pixels, as_it_is, local_contrast
+from dicomanon.deidentify.pixels.views import EightBits, Pixels, as_it_is, grey_of
 from dicomanon.devices import ConfirmedDevices
 from dicomanon.errors import Held
 from dicomanon.profile import CompiledProfile
@@ -24,6 +24,8 @@ from dicomanon.reasons import HoldReason
 
 _COLOURS = {TextClass.IDENTIFYING: (0, 0, 255), TextClass.UNREADABLE: (0, 165, 255), TextClass.HARMLESS: (0, 200, 0)}
 """Of the outlines in the picture: blue, green, red."""
+_MOST_LEVELS = (1 << 16) - 1
+_CONTRAST = 1000.0
 _MADE_BLACK = (255, 160, 0)
 _GREY_AXES = 2
 _WIDE = 3
@@ -76,8 +78,8 @@ def picture_of(
     longest_side
         Pixels that the picture may have on a side; ``None`` for no bound.
     contrast
-        Whether to show what stands out from its surroundings, as the text reader sees it, in place of the frame as it
-        is: faint text in bright tissue shows.
+        Whether to show every part in a range of its own in place of the frame as it is: faint text in bright tissue
+        shows.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def drawn(
     frame
         (rows, columns) of stored values or (rows, columns, 3) of RGB.
     """
-    shown = local_contrast(frame) if contrast else as_it_is(frame)
+    shown = _with_contrast(frame) if contrast else as_it_is(frame)
     code = cv2.COLOR_GRAY2BGR if shown.ndim == _GREY_AXES else cv2.COLOR_RGB2BGR
     canvas: Any = np.ascontiguousarray(cv2.cvtColor(shown, code))
     wide = _WIDE if longest_side and max(canvas.shape[:2]) > longest_side else 1
@@ -147,6 +149,14 @@ def redrawn(picture: bytes, *, longest_side: int | None = None) -> FramePicture:
         raise Held(HoldReason.UNDECODABLE, "no picture that can be shown")
     rows, columns = canvas.shape[:2]
     return FramePicture(_png(_bounded(canvas, longest_side)), rows, columns, 0)
+
+
+def _with_contrast(frame: Pixels) -> EightBits:
+    grey = grey_of(frame)
+    grey = (grey - grey.min()) * (_MOST_LEVELS / max(float(np.ptp(grey)), 1.0))
+    equalized: Any = cv2.createCLAHE(clipLimit=_CONTRAST).apply(grey.astype(np.uint16))
+    shown: EightBits = (equalized >> 8).astype(np.uint8)
+    return shown
 
 
 def _outline(canvas: npt.NDArray[np.uint8], box: Box, colour: tuple[int, int, int], wide: int) -> None:

@@ -80,7 +80,7 @@ def views(frame: Pixels) -> Iterator[View]:
     rows, columns = frame.shape[:2]
     if frame.min() == frame.max():
         return
-    grey, scale = _grey(frame), 1.0
+    grey, scale = grey_of(frame), 1.0
     if rows * columns > _HUGE_FRAME:
         grey, scale = _half(grey), 0.5
     while True:
@@ -105,7 +105,8 @@ def edges_of(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
 
 
-def _grey(frame: Pixels) -> Grey:
+def grey_of(frame: Pixels) -> Grey:
+    """Return how bright pixels are."""
     if frame.ndim == _COLOURS:
         return cv2.cvtColor(frame.astype(np.uint8, copy=False), cv2.COLOR_RGB2GRAY).astype(np.float32)
     return frame.astype(np.float32)
