@@ -44,3 +44,15 @@ def test_a_surer_reading_of_a_piece_does_not_clear_the_whole_line(research: Comp
     assert classes(research, Line(NAME, "Featherstone 78F78", 0.75), Line(piece, "78F78", 1.0)) == [
         TextClass.IDENTIFYING
     ]
+
+
+def test_harmless_text_beside_a_name_stays_though_another_view_joins_them(research: CompiledProfile) -> None:
+    together = Line(Box(0, 30, 420, 60), "Featherstone PORTABLE", 0.98)
+    name, harmless = Line(Box(2, 31, 200, 60), "Featherstone", 0.95), Line(Box(260, 31, 418, 60), "PORTABLE", 0.97)
+    assert sorted(classes(research, together, name, harmless)) == [TextClass.HARMLESS, TextClass.IDENTIFYING]
+
+
+def test_a_name_that_only_the_whole_line_shows_goes(research: CompiledProfile) -> None:
+    together = Line(Box(0, 30, 420, 60), "Feather stone ABC", 0.98)
+    parts = Line(Box(2, 31, 100, 60), "CHEST", 0.95), Line(Box(160, 31, 418, 60), "PORTABLE", 0.97)
+    assert TextClass.IDENTIFYING in classes(research, together, *parts)

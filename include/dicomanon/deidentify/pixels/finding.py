@@ -20,6 +20,8 @@ _LIKE_HEIGHTS = 0.4
 _MARGIN = 0.2
 """Of the height of a line, for what the detector leaves of its letters."""
 _LEAST_MARGIN = 2
+_PART = 0.9
+_MOSTLY = 0.8
 _NEARLY_AS_SURE = 0.2
 _MOST_ROUNDS = 5
 _SURE = 0.8
@@ -104,10 +106,49 @@ def find_text(
         for line in reader.read(view)
         if (text_class := judge.judge(line)) is not TextClass.NOTHING
     ]
-    return _with_neighbours([_together(place, rows, columns) for place in _places(judged)])
+    return _with_neighbours([_together(place, rows, columns) for place in _places(_without_joined(judged))])
 
 
 _Judged = tuple[Line, TextClass]
+
+
+def _without_joined(judged: list[_Judged]) -> list[_Judged]:
+    """Leave out lines that join several texts, where these are read apart too and one of them is known to identify.
+
+    In a picture half as large the gap between two texts is half as wide; what is harmless beside a name stays.
+    """
+    return [
+        one
+        for one in judged
+        if not _is_joined(one[0], [(line, text_class) for line, text_class in judged if _is_part(line, one[0])])
+    ]
+
+
+def _is_part(line: Line, whole: Line) -> bool:
+    return (
+        line.score >= _SURE
+        and line.box.width <= _PART * whole.box.width
+        and line.box.height >= _LIKE_HEIGHTS * whole.box.height
+        and _shared(line.box, whole.box) >= _MOSTLY * line.box.width * line.box.height
+    )
+
+
+def _is_joined(whole: Line, parts: list[_Judged]) -> bool:
+    """Tell whether parts that do not overlap have all the letters of a line."""
+    apart: list[_Judged] = []
+    for part in sorted(parts, key=lambda part: -part[0].box.width):
+        if not any(_shared(part[0].box, other.box) for other, _ in apart):
+            apart.append(part)
+    letters = sum(_letters(line) for line, _ in apart)
+    return (
+        len(apart) > 1
+        and letters >= _letters(whole)
+        and any(text_class is TextClass.IDENTIFYING for _, text_class in apart)
+    )
+
+
+def _letters(line: Line) -> int:
+    return sum(character.isalnum() for character in line.text)
 
 
 def _places(judged: Iterable[_Judged]) -> list[list[_Judged]]:
