@@ -7,7 +7,7 @@ from uuid import UUID
 
 from dicomanon.standard.dictionary import is_registered_uid
 
-_CACHED = 65_536
+_CACHED = 1024
 _UUID_BYTES = 16
 
 

@@ -34,6 +34,8 @@ _BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 _UIDS = re.compile(rb"[0-9]+(\.[0-9]+)*(\\[0-9]+(\.[0-9]+)*)*[ \0]*")
 _AGE = re.compile(r"(\d{3})([DWMY])", re.ASCII)
 _AGES_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
+_LONGEST_REPEATED = 64
+_MOST_TEXTS = 512
 _MIME_TYPE = 0x00420012
 _DOCUMENT_LENGTH = 0x00420015
 
@@ -156,16 +158,23 @@ class ValueRewriter:
     def text(self, element: Element, rule: AttributeRule, character_set: CharacterSet) -> Buffer | None:
         """Return a text without what identifies."""
         value = self._value(element)
-        key = value, rule.text, rule.vr in _SINGLE_VALUED_TEXT, character_set
-        cleaned = self._texts.get(key, value)
-        if cleaned is value:
-            # Not met before: what was cleaned is never the very object that was just read.
-            cleaned = self._texts[key] = self._without_identifiers(*key)
+        cleaned = self._cleaned(value, rule.text, rule.vr in _SINGLE_VALUED_TEXT, character_set)
         if cleaned is None:
             return None
         if cleaned == value:
             return self.kept(element, rule, character_set)
         return self._codec.element(element.tag, rule.vr, cleaned)
+
+    def _cleaned(self, value: bytes, kind: TextKind, single: bool, character_set: CharacterSet) -> bytes | None:
+        """Return the value to write; a term or a label of a report comes hundreds of times, its prose once."""
+        if len(value) > _LONGEST_REPEATED:
+            return self._without_identifiers(value, kind, single, character_set)
+        key = value, kind, single, character_set
+        if key not in self._texts:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            self._texts[key] = self._without_identifiers(*key)
+        return self._texts[key]
 
     def _without_identifiers(
         self, value: bytes, kind: TextKind, single: bool, character_set: CharacterSet

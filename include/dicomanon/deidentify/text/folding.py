@@ -22,11 +22,13 @@ _FULL_WIDTH = {0xFEE0 + character: character for character in range(0x21, 0x7F)}
 _EAST_ASIAN = re.compile(r"[぀-ヿ㐀-鿿가-힣\uf900-\ufaff]")
 
 
-@lru_cache(maxsize=1 << 16)
 def fold(word: str) -> str:
     """Return a word in lower case without diacritics; kana, hangul and ideographs keep their marks."""
-    if word.isascii():
-        return word.lower()
+    return word.lower() if word.isascii() else _without_marks(word)
+
+
+@lru_cache(maxsize=1 << 12)
+def _without_marks(word: str) -> str:
     word = unicodedata.normalize("NFKC", word).casefold()
     if not _EAST_ASIAN.search(word):
         word = _MARKED.sub("", unicodedata.normalize("NFKD", word)).translate(_SINGLE)
