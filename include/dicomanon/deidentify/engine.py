@@ -1,6 +1,7 @@
 """De-identifies one instance: source, profile and context in, outcome out, and never an exception."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 
 from dicomanon.deidentify.codec import Buffer
 from dicomanon.deidentify.conditions import keep_conditions
@@ -91,7 +92,7 @@ def deidentify(
         kept = keep_conditions(rewritten, source.file.codec)
         elements = [element for element in kept if element[0] not in ours]
         elements.extend(written)
-        elements.sort(key=lambda element: element[0])
+        elements.sort(key=itemgetter(0))
         return Deidentified(
             sop_class_uid=source.sop_class_uid,
             study_uid=uids(source.study_uid),

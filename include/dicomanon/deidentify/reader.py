@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar, overload
 
@@ -46,6 +47,9 @@ MAXIMUM_ELEMENTS = 1 << 21
 
 LARGE_SEQUENCE = 1 << 14
 """Bytes of a sequence above which its items are not kept in memory."""
+SHORT_SEQUENCE = 1 << 11
+"""Bytes of a sequence of the main data set up to which it is remembered as well-formed."""
+_MOST_SEQUENCES = 512
 
 _SHORT_HEADER = 8
 _LONG_HEADER = 12
@@ -138,11 +142,13 @@ class LargeSequence(Sequence[list[Element]]):
     The elements of a report or of the frames of an image take ten times the memory of what they are in the file.
     """
 
-    def __init__(self, buffer: memoryview, codec: Codec, sequence: _Sequence, known: "dict[int, _Known]") -> None:
+    def __init__(
+        self, buffer: memoryview, codec: Codec, inside: Codec, starts: Sequence[int], known: "dict[int, _Known]"
+    ) -> None:
         self._buffer = buffer
         self._codec = codec
-        self._inside = sequence.codec
-        self._starts = sequence.starts
+        self._inside = inside
+        self._starts = starts
         self._known = known
 
     def __len__(self) -> int:
@@ -165,6 +171,50 @@ class LargeSequence(Sequence[list[Element]]):
     def _read(self, start: int) -> list[Element]:
         with _without_garbage_collection():
             return _Reader(self._buffer, self._codec, self._known).read_item(start, self._inside)
+
+
+class ShortSequence(Sequence[list[Element]]):
+    """The items of a short sequence that is known to be well-formed: they are read when somebody asks for one."""
+
+    __slots__ = ("_items", "_read", "_starts")
+
+    def __init__(self, buffer: memoryview, codec: Codec, position: int, starts: tuple[int, ...]) -> None:
+        self._starts = starts
+        self._read = lambda: [_Reader(buffer, codec).read_item(position + start, codec) for start in starts]
+        self._items: list[list[Element]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Element]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[list[Element]]: ...
+
+    def __getitem__(self, index: int | slice) -> list[Element] | Sequence[list[Element]]:
+        if self._items is None:
+            self._items = self._read()
+        return self._items[index]
+
+    def __iter__(self) -> Iterator[list[Element]]:
+        return iter(self[:])
+
+
+@lru_cache(maxsize=_MOST_SEQUENCES)
+def _read_short_sequence(tag: int, value: bytes, codec: Codec) -> tuple[tuple[int, ...], int]:
+    """Return where the items of a sequence begin in its value, and how many elements and items there are.
+
+    The objects of a series repeat their sequences byte for byte, and the same bytes are well-formed again.
+
+    Raises
+    ------
+    Unreadable
+        They are not.
+    """
+    reader = _Reader(memoryview(value), codec)
+    _, starts = reader.read_sequence(Element(tag, "SQ", 0, 0, len(value), len(value)))
+    return tuple(starts), MAXIMUM_ELEMENTS - reader.remaining
 
 
 def innermost_first(levels: list[Iterator[_T]]) -> Iterator[_T]:
@@ -273,7 +323,8 @@ def read_items(buffer: memoryview, element: Element, codec: Codec) -> Sequence[l
     Unreadable
         The value is not a well-formed sequence.
     """
-    return _Reader(buffer, codec).read_sequence(element)
+    items, _ = _Reader(buffer, codec).read_sequence(element)
+    return items
 
 
 @contextmanager
@@ -291,7 +342,8 @@ def _without_garbage_collection() -> Iterator[None]:
 class _Reader:
     """Goes through a buffer once; ``_frame`` is the data set in work, ``_sequences`` what encloses it.
 
-    ``_known`` has the large sequences by where their values begin: who reads an item again goes past those in it.
+    ``remaining`` is how many more elements and items it may read. ``_known`` has the large sequences by where their
+    values begin: who reads an item again goes past those in it.
     """
 
     def __init__(self, buffer: memoryview, codec: Codec, known: dict[int, _Known] | None = None) -> None:
@@ -302,7 +354,7 @@ class _Reader:
         self._is_item = False
         self._sequences: list[_Sequence] = []
         self._position = 0
-        self._remaining = MAXIMUM_ELEMENTS
+        self.remaining = MAXIMUM_ELEMENTS
         self._vrs = dictionary_vrs()
 
     def read(self) -> list[Element]:
@@ -324,21 +376,21 @@ class _Reader:
         self._is_item = True
         return self.read()
 
-    def read_sequence(self, element: Element) -> Sequence[list[Element]]:
+    def read_sequence(self, element: Element) -> tuple[Sequence[list[Element]], Sequence[int]]:
+        """Read a sequence by itself; return its items, and where each begins."""
         # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
         codec = LITTLE_IMPLICIT if element.vr == "UN" and self._codec.explicit else self._codec
         if codec.little is not self._codec.little:
             raise Unreadable(f"mixed byte order at {shown_tag(element.tag)}")
-        self._sequences.append(
-            _Sequence(self._root, element.tag, element.start, element.value, element.end, False, codec)
-        )
+        sequence = _Sequence(self._root, element.tag, element.start, element.value, element.end, False, codec)
+        self._sequences.append(sequence)
         self._position = element.value
         self._next_item()
         while self._sequences:
             self._short_elements()
             if not self._data_set_goes_on():
                 self._item_ends()
-        return self._root.elements[0].items or []
+        return self._root.elements[0].items or [], sequence.starts
 
     def _item_ends(self) -> None:
         sequence, elements = self._sequences[-1], self._frame.finish()
@@ -357,7 +409,7 @@ class _Reader:
         new, verbatim = tuple.__new__, frame.codec is self._codec
         start, last, before = self._position, frame.last, len(frame.elements)
         # Of eight bytes at least, so that no more than may remain are read at once.
-        end_of_last_header = min(frame.limit - _SHORT_HEADER, start + _SHORT_HEADER * self._remaining)
+        end_of_last_header = min(frame.limit - _SHORT_HEADER, start + _SHORT_HEADER * self.remaining)
         while start <= end_of_last_header:
             group, number, code, length = unpack(buffer, start)
             tag = group << 16 | number
@@ -372,8 +424,8 @@ class _Reader:
         self._count(len(frame.elements) - before)
 
     def _count(self, read: int) -> None:
-        self._remaining -= read
-        if self._remaining < 0:
+        self.remaining -= read
+        if self.remaining < 0:
             raise Unreadable("too many data elements")
 
     def _data_set_goes_on(self) -> bool:
@@ -453,6 +505,9 @@ class _Reader:
             items: list[list[Element]] | None = [] if is_sequence else None
             frame.elements.append(Element(tag, "SQ" if is_sequence else vr, start, position, stop, stop, items))
             return
+        if vr == "SQ" and length <= SHORT_SEQUENCE and frame is self._root and not self._is_item:
+            self._short_sequence(tag, start, position + length)
+            return
         # PS3.5 section 6.2.2: a sequence behind VR UN is Implicit VR Little Endian.
         codec = LITTLE_IMPLICIT if vr == "UN" and frame.codec.explicit else frame.codec
         if codec.little is not self._codec.little and public:
@@ -467,6 +522,15 @@ class _Reader:
             return
         self._sequences.append(_Sequence(frame, tag, start, position, limit, undefined, codec))
         self._next_item()
+
+    def _short_sequence(self, tag: int, start: int, stop: int) -> None:
+        """Go past a sequence of the main data set; mostly the same bytes have been read in another object."""
+        buffer, position = self._buffer, self._position
+        starts, elements = _read_short_sequence(tag, bytes(buffer[position:stop]), self._codec)
+        self._count(elements)
+        self._position = stop
+        items = ShortSequence(buffer, self._codec, position, starts)
+        self._frame.elements.append(Element(tag, "SQ", start, position, stop, stop, items))
 
     def _next_item(self) -> None:
         """Go into the next item of the innermost sequence, or back to the data set that the sequence is part of."""
@@ -498,7 +562,7 @@ class _Reader:
         self._frame = sequence.owner
         items: Sequence[list[Element]] | None = sequence.items
         if items is None:
-            items = LargeSequence(self._buffer, self._codec, sequence, self._known)
+            items = LargeSequence(self._buffer, self._codec, sequence.codec, sequence.starts, self._known)
             self._known[sequence.value] = _Known(end, self._position, items)
         self._frame.elements.append(
             Element(sequence.tag, "SQ", sequence.start, sequence.value, end, self._position, items)

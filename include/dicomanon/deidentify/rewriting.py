@@ -58,7 +58,7 @@ class _Level:
         if following is None:
             return False
         self.index, elements, self.rules = following
-        self.elements = iter(elements)
+        self.elements: Iterator[Element] = iter(elements)
         self.chunks: list[tuple[int, Buffer]] = []
         self.private: PrivateBlocks | None = None
         self.character_set = self.inherited
@@ -100,7 +100,6 @@ class Rewriter:
         self._values = ValueRewriter(source, profile, context)
         self._log = log
         self._references: ContentReferences | None = None
-        self._memory: Memory | None = None
         self._pending: Pending | None = None
         self._levels: list[_Level] = []
         self._handlers: dict[Action, Callable[[Element, AttributeRule, CharacterSet], Buffer | None]] = {
@@ -125,11 +124,14 @@ class Rewriter:
             ``RULE_FAILED``: an element cannot be treated as its rule demands.
         """
         elements = self._source.file.elements
-        self._references = content_references(elements, self._rules, self._buffer, little=self._codec.little)
-        if self._log is None and self._references is None and self._declared_safe is None:
-            self._memory = self._values.memory()
+        if self._source.element(CONTENT_SEQUENCE) is not None:
+            self._references = content_references(elements, self._rules, self._buffer, little=self._codec.little)
         root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set, bytearray())
         root.next_item(self._buffer)
+        if self._log is None and self._references is None and self._declared_safe is None:
+            memory = self._values.memory()
+            if memory is not None:
+                root.elements = self._unknown(root, root.elements, memory)
         levels = self._levels
         levels.append(root)
         while True:
@@ -137,7 +139,6 @@ class Rewriter:
             if self._goes_in(level):
                 continue
             if level is root:
-                self._remember(root)
                 return root.finish()
             # The item is done: go on with the next one, or close the sequence.
             self._codec.add_item(level.written, [chunk for _, chunk in level.finish()])
@@ -152,10 +153,6 @@ class Rewriter:
         for element in level.elements:
             tag = element.tag
             self.at = tag
-            if self._memory is not None and level.sequence is None:
-                self._remember(level)
-                if self._recalled(element, level, self._memory):
-                    continue
             if tag >> 16 & 1:
                 self._private(element, level)
             else:
@@ -164,28 +161,29 @@ class Rewriter:
                 return True
         return False
 
-    def _recalled(self, element: Element, level: _Level, memory: Memory) -> bool:
-        """Take what the same bytes came to in another object; ``False`` if they have to be rewritten."""
-        # What a private element is depends on its creator, and what pixels come to on their size.
-        if element.start < 0 or element.stop - element.start > LONGEST:
-            return False
-        if element.tag >> 16 & 1 or element.tag in PIXEL_DATA:
-            return False
-        key = bytes(self._buffer[element.start : element.stop])
-        before = memory.recall(key)
-        if before is None:
-            self._pending = Pending(key, len(level.chunks))
+    def _unknown(self, root: _Level, elements: Iterator[Element], memory: Memory) -> Iterator[Element]:
+        """Yield what has to be rewritten of the main data set; the rest comes to what the same bytes came to before."""
+        buffer, recall, counts = self._buffer, memory.recall, self.counts
+        for element in elements:
+            tag, _, start, _, _, stop, _ = element
+            # What a private element is depends on its creator, and what pixels come to on their size.
+            if start < 0 or stop - start > LONGEST or tag >> 16 & 1 or tag in PIXEL_DATA:
+                yield element
+                continue
+            key = bytes(buffer[start:stop])
+            before = recall(key)
+            if before is not None:
+                root.chunks += before.chunks
+                for action in before.actions:
+                    counts[action] += 1
+                continue
+            self._pending = pending = Pending(key, len(root.chunks))
             self._values.wrote_own_uid = False
-            return False
-        level.chunks += before.chunks
-        self.counts.update(before.actions)
-        return True
-
-    def _remember(self, level: _Level) -> None:
-        """Keep what the last element came to, if one is to be kept."""
-        pending, self._pending = self._pending, None
-        if pending is not None and self._memory is not None and not self._values.wrote_own_uid:
-            self._memory.remember(pending, level.chunks[pending.first_chunk :])
+            yield element
+            # Whoever asks for the next one is done with this one, and with all that is in it.
+            self._pending = None
+            if not self._values.wrote_own_uid:
+                memory.remember(pending, root.chunks[pending.first_chunk :])
 
     def _private(self, element: Element, level: _Level) -> None:
         if level.private is None:

@@ -51,21 +51,19 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _LONGEST_UID = 64
 
 
-class SourceInstance:
-    """One object of the clinical PACS; holds PHI and never prints it.
+class Header:
+    """Elements of a main data set by tag; holds PHI and never prints it.
 
     Attributes
     ----------
-    study_uid, series_uid, sop_uid, sop_class_uid
-        As in the data set; all but the SOP class are PHI. ``sop_class_uid`` is ``""`` if absent.
-    identity
-        Who the object says its patient is.
-    facts
-        What cohorts are asked by.
+    file
+        Where they are.
     transfer_syntax
         Of the data set.
     character_set
         Of the main data set; items may declare their own.
+    sop_class_uid
+        ``""`` if absent.
     """
 
     def __init__(self, file: Part10) -> None:
@@ -74,16 +72,9 @@ class SourceInstance:
         self._by_tag = {element.tag: element for element in file.elements}
         self.character_set = CharacterSet.of(self.raw(SPECIFIC_CHARACTER_SET))
         self.sop_class_uid = self.text(SOP_CLASS_UID)
-        self.study_uid = self._instance_uid(STUDY_INSTANCE_UID)
-        self.series_uid = self._instance_uid(SERIES_INSTANCE_UID)
-        self.sop_uid = self._instance_uid(SOP_INSTANCE_UID)
-        self.identity = PatientIdentity(**{name: self.text(tag) for name, tag in _IDENTITY_TAGS.items()})
-        if not self.identity.patient_id:
-            raise Held(HoldReason.MISSING_IDENTITY, format_tag(PATIENT_ID))
-        self.facts = StudyFacts(**{name: self.text(tag) for name, tag in _FACT_TAGS.items()})
 
     def __repr__(self) -> str:
-        return f"SourceInstance({MASK})"
+        return f"{type(self).__name__}({MASK})"
 
     def element(self, tag: int) -> Element | None:
         """Return where an element of the main data set is."""
@@ -111,6 +102,30 @@ class SourceInstance:
         """Return an element of VR US of the main data set, ``None`` if it is absent or has not one value."""
         value = self.raw(tag)
         return int.from_bytes(value, "little" if self.file.codec.little else "big") if len(value) == 2 else None  # noqa: PLR2004
+
+
+class SourceInstance(Header):
+    """One object of the clinical PACS.
+
+    Attributes
+    ----------
+    study_uid, series_uid, sop_uid
+        As in the data set; PHI.
+    identity
+        Who the object says its patient is.
+    facts
+        What cohorts are asked by.
+    """
+
+    def __init__(self, file: Part10) -> None:
+        super().__init__(file)
+        self.study_uid = self._instance_uid(STUDY_INSTANCE_UID)
+        self.series_uid = self._instance_uid(SERIES_INSTANCE_UID)
+        self.sop_uid = self._instance_uid(SOP_INSTANCE_UID)
+        self.identity = PatientIdentity(**{name: self.text(tag) for name, tag in _IDENTITY_TAGS.items()})
+        if not self.identity.patient_id:
+            raise Held(HoldReason.MISSING_IDENTITY, format_tag(PATIENT_ID))
+        self.facts = StudyFacts(**{name: self.text(tag) for name, tag in _FACT_TAGS.items()})
 
     @cached_property
     def dataset(self) -> Dataset:

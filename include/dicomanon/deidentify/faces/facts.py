@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import hypot, isclose, isfinite
 
+from dicomanon.deidentify.excerpts import elements_of, once_per_series
 from dicomanon.deidentify.faces.recognise import Facts
 from dicomanon.deidentify.reader import Element
-from dicomanon.deidentify.source import SourceInstance
+from dicomanon.deidentify.source import Header
 from dicomanon.standard.iods import iod_by_sop_class
 
 VISUAL_FEATURES = 0x00280302
@@ -41,11 +42,15 @@ _ASKED_OF_FRAMES = {
     _PLANE_POSITION: (_POSITION,),
     _PIXEL_MEASURES: (_STEP, _THICKNESS),
 }
+_ASKED = (
+    *_TEXTS, *_CODES, _SHARED_GROUPS, _PER_FRAME_GROUPS, _IMAGE_TYPE, VISUAL_FEATURES, _ORIENTATION, _STEP, _THICKNESS
+)  # fmt: skip
 _AXES = 3
 _UNIT = 0.02
 
 
-def facts_of(source: SourceInstance) -> Facts:
+@once_per_series(elements_of(lambda: _ASKED))
+def facts_of(source: Header) -> Facts:
     """Return what an instance says; of a multi-frame object, what its functional groups say too (PS3.3 C.7.6.16)."""
     main = source.file.elements
     shared, frames = _items(source.element(_SHARED_GROUPS)), _items(source.element(_PER_FRAME_GROUPS))
@@ -72,14 +77,14 @@ def facts_of(source: SourceInstance) -> Facts:
     )
 
 
-def group_items(source: SourceInstance, number: int, group: int) -> Iterator[list[Element]]:
+def group_items(source: Header, number: int, group: int) -> Iterator[list[Element]]:
     """Yield the items of a functional group that hold for a frame: its own first, then those that all share."""
     own = _items(source.element(_PER_FRAME_GROUPS))
     for level in (*own[number : number + 1], *_items(source.element(_SHARED_GROUPS))):
         yield from _inside(level, group)
 
 
-def numbers_in(source: SourceInstance, level: list[Element], tag: int) -> tuple[float, ...]:
+def numbers_in(source: Header, level: list[Element], tag: int) -> tuple[float, ...]:
     """Return the values of a numeric attribute of a data set or item, none if it is absent or no number."""
     return next((_parsed(_text(source, element)) for element in level if element.tag == tag), ())
 
@@ -101,7 +106,7 @@ def _normal(numbers: tuple[float, ...]) -> tuple[float, float, float] | None:
 
 
 def _numbers_of_frames(
-    source: SourceInstance, groups: Iterable[list[Element]]
+    source: Header, groups: Iterable[list[Element]]
 ) -> defaultdict[int, list[tuple[float, ...]]]:
     """Return the values of numeric attributes in the functional groups, by tag, each frame looked at once."""
     found: defaultdict[int, list[tuple[float, ...]]] = defaultdict(list)
@@ -133,7 +138,7 @@ def _items(element: Element | None) -> Sequence[list[Element]]:
     return (element.items or []) if element is not None else []
 
 
-def _text(source: SourceInstance, element: Element) -> str:
+def _text(source: Header, element: Element) -> str:
     if element.items is not None:
         return ""
     value = bytes(source.file.buffer[element.value : element.end])

@@ -6,6 +6,7 @@ against one.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from dicomanon.standard.faces import AWAY, HEAD, NECK, WHOLE, region_codes, regions_named
 
@@ -81,6 +82,7 @@ class Facts:
         return f"Facts({self.iod})"
 
 
+@lru_cache(maxsize=64)
 def recognise(facts: Facts) -> Recognition:
     """Tell whether an instance or a series may show a face.
 

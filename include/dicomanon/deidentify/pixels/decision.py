@@ -148,7 +148,7 @@ def _require_pixel_data(source: SourceInstance) -> None:
 
 def decide_from_facts(facts: HeaderFacts, devices: ConfirmedDevices, *, may_mask: bool = True) -> PixelDecision:
     """Return the decision that follows from the facts of a header."""
-    device = facts.device
+    device, signals, known, rules = _evidence(facts)
     of_class = sop_class_risks().get(facts.sop_class_uid)
     risk_of_class = of_class.risk if of_class else "unknown"
     if facts.transfer_syntax in MPEGTransferSyntaxes:
@@ -158,7 +158,6 @@ def decide_from_facts(facts: HeaderFacts, devices: ConfirmedDevices, *, may_mask
         return PixelDecision(PixelPath.HOLD, Risk.HIGH, tuple(reasons), device)
     if of_class and not of_class.has_pixel_data:
         return PixelDecision(PixelPath.NOTHING, Risk.LOW, tuple(reasons), device)
-    signals, known, rules = _evidence(facts)
     reasons += [signal.signal for signal in signals] + [f"{DEVICE_RULE} {rule.name}" for rule in rules]
     if known and not rules:
         reasons.append(DEVICE_OTHERWISE)
@@ -185,10 +184,10 @@ def decide_from_facts(facts: HeaderFacts, devices: ConfirmedDevices, *, may_mask
 @lru_cache(maxsize=64)
 def _evidence(
     facts: HeaderFacts,
-) -> tuple[tuple[HeaderSignal, ...], tuple[DeviceRule, ...], tuple[DeviceRule, ...]]:
-    """Return the signals of a header, the rules for its device, and those of them that hold; once for a series."""
+) -> tuple[DeviceKey, tuple[HeaderSignal, ...], tuple[DeviceRule, ...], tuple[DeviceRule, ...]]:
+    """Return the device, the signals of a header, the rules for the device, and those that hold; once for a series."""
     known = rules_of_device(facts)
-    return tuple(_signals(facts)), known, tuple([rule for rule in known if holds(rule, facts)])
+    return facts.device, tuple(_signals(facts)), known, tuple([rule for rule in known if holds(rule, facts)])
 
 
 def _risk(of_class: str, signals: tuple[HeaderSignal, ...], known: tuple[DeviceRule, ...]) -> Risk:

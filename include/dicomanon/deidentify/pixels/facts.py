@@ -5,8 +5,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-from dicomanon.deidentify.pixels.ultrasound import UltrasoundRegion, ultrasound_regions
-from dicomanon.deidentify.source import SOP_CLASS_UID, SourceInstance
+from dicomanon.deidentify.excerpts import elements_of, once_per_series
+from dicomanon.deidentify.pixels.ultrasound import (
+    SEQUENCE_OF_ULTRASOUND_REGIONS,
+    UltrasoundRegion,
+    ultrasound_regions,
+)
+from dicomanon.deidentify.source import SOP_CLASS_UID, Header
 from dicomanon.devices import DeviceKey
 from dicomanon.standard.burned_in import device_rules, header_signals
 from dicomanon.values import MASK
@@ -44,18 +49,10 @@ class HeaderFacts:
     texts: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     ultrasound_regions: tuple[UltrasoundRegion, ...] = ()
 
-    @classmethod
-    def of(cls, source: SourceInstance) -> "HeaderFacts":
+    @staticmethod
+    def of(source: Header) -> "HeaderFacts":
         """Collect the facts of an object."""
-        rows, columns = source.number(ROWS), source.number(COLUMNS)
-        return cls(
-            sop_class_uid=source.sop_class_uid,
-            transfer_syntax=source.transfer_syntax,
-            rows=rows,
-            columns=columns,
-            texts=MappingProxyType({tag: text for tag in asked_tags() if (text := _text(source, tag))}),
-            ultrasound_regions=ultrasound_regions(source, rows or 0, columns or 0),
-        )
+        return _facts(source)
 
     def __hash__(self) -> int:
         return hash((self.sop_class_uid, self.rows, self.columns, frozenset(self.texts.items())))
@@ -82,7 +79,20 @@ class HeaderFacts:
         )
 
 
-def _text(source: SourceInstance, tag: int) -> str:
+@once_per_series(elements_of(lambda: {*asked_tags(), ROWS, COLUMNS, SEQUENCE_OF_ULTRASOUND_REGIONS}))
+def _facts(source: Header) -> HeaderFacts:
+    rows, columns = source.number(ROWS), source.number(COLUMNS)
+    return HeaderFacts(
+        sop_class_uid=source.sop_class_uid,
+        transfer_syntax=source.transfer_syntax,
+        rows=rows,
+        columns=columns,
+        texts=MappingProxyType({tag: text for tag in asked_tags() if (text := _text(source, tag))}),
+        ultrasound_regions=ultrasound_regions(source, rows or 0, columns or 0),
+    )
+
+
+def _text(source: Header, tag: int) -> str:
     element = source.element(tag)
     if element is not None and element.items is not None:
         return HAS_ITEMS if element.items else ""

@@ -18,8 +18,8 @@ BITS_ALLOCATED = 0x00280100
 BITS_STORED = 0x00280101
 HIGH_BIT = 0x00280102
 PIXEL_REPRESENTATION = 0x00280103
-_OVERLAY_BITS_ALLOCATED = 0x0100
-_OVERLAY_BIT_POSITION = 0x0102
+_OVERLAY_BITS = tuple((group << 16 | 0x0102, group << 16 | 0x0100) for group in OVERLAY_GROUPS)
+"""Overlay Bit Position and Overlay Bits Allocated of each group."""
 _PIXEL_DATA = 0x7FE00010
 _BYTE = 8
 PHOTOMETRIC_INTERPRETATION = 0x00280004
@@ -32,9 +32,9 @@ def has_embedded_overlay(source: SourceInstance) -> bool:
     PS3.5-2004 section 8.1.2; retired, and still written.
     """
     return any(
-        (source.number(group << 16 | _OVERLAY_BIT_POSITION) or 0) > 0
-        or (source.number(group << 16 | _OVERLAY_BITS_ALLOCATED) or 1) > 1
-        for group in OVERLAY_GROUPS
+        (source.number(position) or 0) > 0 or (source.number(allocated) or 1) > 1
+        for position, allocated in _OVERLAY_BITS
+        if source.element(position) or source.element(allocated)
     )
 
 

@@ -6,7 +6,7 @@ They are there for measurements, not for privacy: information for who looks for 
 from dataclasses import dataclass
 
 from dicomanon.deidentify.pixels.regions import Box
-from dicomanon.deidentify.source import SourceInstance
+from dicomanon.deidentify.source import Header
 
 SEQUENCE_OF_ULTRASOUND_REGIONS = 0x00186011
 _SPATIAL_FORMAT = 0x00186012
@@ -36,7 +36,7 @@ class UltrasoundRegion:
     data_type: int
 
 
-def ultrasound_regions(source: SourceInstance, rows: int, columns: int) -> tuple[UltrasoundRegion, ...]:
+def ultrasound_regions(source: Header, rows: int, columns: int) -> tuple[UltrasoundRegion, ...]:
     """Return the regions that a picture of this size can have.
 
     Left out are regions that are empty, inverted, not inside of the image, or cover nearly all of it.

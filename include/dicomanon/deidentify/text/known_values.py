@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 from pydicom.datadict import tag_for_keyword
 
 from dicomanon.deidentify.charset import CharacterSet
+from dicomanon.deidentify.excerpts import once_per_series
 from dicomanon.deidentify.reader import Element, innermost_first
-from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
+from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, Header
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import BRAHMIC, MARKS, fold, legible, loosely
 from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, UNKNOWN, ends_like_place, is_listed, kind_of
@@ -72,9 +73,9 @@ class KnownValues:
         return f"KnownValues({MASK})"
 
     @staticmethod
-    def of(source: SourceInstance) -> "KnownValues":
+    def of(source: Header) -> "KnownValues":
         """Collect from all elements of an object by attribute, and from every value of VR PN."""
-        return _known_values(frozenset(_values(source)))
+        return _known_values(source)
 
     @cached_property
     def needles(self) -> "Needles":
@@ -252,10 +253,20 @@ def _kinds() -> tuple[dict[int, str], dict[int, dict[int, str]]]:
     return anywhere, inside
 
 
-@lru_cache(maxsize=64)
-def _known_values(found: frozenset[tuple[str, bytes, CharacterSet]]) -> KnownValues:
+def _telling(source: Header) -> list[Element]:
+    """Return the elements of the main data set that may hold known values, and those that tell how to read them."""
+    anywhere, _ = _kinds()
+    return [
+        element
+        for element in source.file.elements
+        if element.items or element.vr == "PN" or element.tag in anywhere or element.tag == SPECIFIC_CHARACTER_SET
+    ]
+
+
+@once_per_series(_telling)
+def _known_values(source: Header) -> KnownValues:
     fields: dict[str, set[str]] = {field: set() for field in KnownValues.__dataclass_fields__}
-    for kind, value, character_set in found:
+    for kind, value, character_set in frozenset(_values(source)):
         text = character_set.decode(value, name=kind == "name")
         read = value.decode("latin-1") if text is None else text
         fields[_FIELDS[kind]].update(piece for part in read.split("\\") if (piece := part.strip(" \0\r\n\t")))
@@ -265,7 +276,7 @@ def _known_values(found: frozenset[tuple[str, bytes, CharacterSet]]) -> KnownVal
 _Level = tuple[list[Element], CharacterSet, dict[int, str]]
 
 
-def _values(source: SourceInstance) -> Iterator[tuple[str, bytes, CharacterSet]]:
+def _values(source: Header) -> Iterator[tuple[str, bytes, CharacterSet]]:
     anywhere, inside = _kinds()
     buffer = source.file.buffer
     levels: list[Iterator[_Level]] = [iter([(source.file.elements, source.character_set, {})])]
