@@ -44,10 +44,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._by_bytes: dict[bytes, Rewritten] = {}
-
-    def recall(self, key: bytes) -> Rewritten | None:
-        """Return what the same bytes came to before."""
-        return self._by_bytes.get(key)
+        self.recall = self._by_bytes.get
+        """Return what the same bytes came to before, ``None`` if nothing is remembered of them."""
 
     def remember(self, pending: Pending, chunks: list[tuple[int, Buffer]]) -> None:
         """Keep what an element came to; copied, for its source must not be kept with it."""

@@ -163,27 +163,28 @@ class Rewriter:
 
     def _unknown(self, root: _Level, elements: Iterator[Element], memory: Memory) -> Iterator[Element]:
         """Yield what has to be rewritten of the main data set; the rest comes to what the same bytes came to before."""
-        buffer, recall, counts = self._buffer, memory.recall, self.counts
+        buffer, recall, chunks = self._buffer, memory.recall, root.chunks
+        done: list[Action] = []
         for element in elements:
             tag, _, start, _, _, stop, _ = element
             # What a private element is depends on its creator, and what pixels come to on their size.
             if start < 0 or stop - start > LONGEST or tag >> 16 & 1 or tag in PIXEL_DATA:
                 yield element
                 continue
-            key = bytes(buffer[start:stop])
+            key = buffer[start:stop].tobytes()
             before = recall(key)
             if before is not None:
-                root.chunks += before.chunks
-                for action in before.actions:
-                    counts[action] += 1
+                chunks += before.chunks
+                done += before.actions
                 continue
-            self._pending = pending = Pending(key, len(root.chunks))
+            self._pending = pending = Pending(key, len(chunks))
             self._values.wrote_own_uid = False
             yield element
             # Whoever asks for the next one is done with this one, and with all that is in it.
             self._pending = None
             if not self._values.wrote_own_uid:
-                memory.remember(pending, root.chunks[pending.first_chunk :])
+                memory.remember(pending, chunks[pending.first_chunk :])
+        self.counts.update(done)
 
     def _private(self, element: Element, level: _Level) -> None:
         if level.private is None:
