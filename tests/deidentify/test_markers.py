@@ -99,7 +99,7 @@ def test_equipment_of_the_source_stays_before_ours(codec: Codec) -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_our_own_item_of_an_earlier_pass_is_replaced(codec: Codec) -> None:
-    result = marked(codec=codec, equipment=memoryview(_equipment(codec, "DICOManon", "Gateway")))
+    result = marked(codec=codec, equipment=_equipment(codec, "DICOManon", "Gateway"))
     models = [item.ManufacturerModelName for item in result.ContributingEquipmentSequence]
     assert models == ["Gateway", "DICOManon"]
 

@@ -81,7 +81,7 @@ def deidentify(
             profile,
             context.pseudonym,
             source.file.codec,
-            equipment=next((chunk for tag, chunk in rewritten if tag == CONTRIBUTING_EQUIPMENT), b""),
+            equipment=b"".join([chunk for tag, chunk in rewritten if tag == CONTRIBUTING_EQUIPMENT]),
             dates_before=source.text(LONGITUDINAL_INFORMATION_MODIFIED),
             pixels_cleaned=seen is not None
             and seen.decision.path is not PixelPath.NOTHING

@@ -9,8 +9,8 @@ from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
 from dicomanon.deidentify.codec import codec_of
+from dicomanon.deidentify.header import SOP_CLASS_UID, SPECIFIC_CHARACTER_SET, Header
 from dicomanon.deidentify.reader import Element, Part10, read_data_set
-from dicomanon.deidentify.source import SOP_CLASS_UID, SPECIFIC_CHARACTER_SET, Header
 
 LONGEST = 1 << 14
 """Bytes of an excerpt that is worth remembering; beyond are reports and groups of frames, which no series repeats."""

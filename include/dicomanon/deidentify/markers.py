@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from dicomanon import __version__
-from dicomanon.deidentify.codec import Buffer, Codec
+from dicomanon.deidentify.codec import Codec
 from dicomanon.deidentify.faces.facts import VISUAL_FEATURES
 from dicomanon.profile.compiler import (
     CLEAN_PIXEL_DATA,
@@ -41,6 +41,8 @@ _CONTRIBUTION_DESCRIPTION = 0x0018A003
 _PURPOSE_CODES = 0x0040A170
 _DEIDENTIFYING_EQUIPMENT = (b"109104", b"DCM", b"De-identifying Equipment")
 _ITEM_HEADER = 8
+_LONGEST_EQUIPMENT = 4096
+"""Bytes of equipment up to which what is written is remembered; the objects of a series have the same."""
 _BURNED_IN_ANNOTATION = 0x00280301
 
 _UNMODIFIED, _MODIFIED, _REMOVED = "UNMODIFIED", "MODIFIED", "REMOVED"
@@ -51,12 +53,12 @@ def markers(
     pseudonym: str,
     codec: Codec,
     *,
-    equipment: Buffer = b"",
+    equipment: bytes = b"",
     dates_before: str = "",
     pixels_cleaned: bool = False,
     may_show_face: bool | None = None,
-) -> list[tuple[int, bytes]]:
-    """Return the elements that every result has, as (tag, encoded element).
+) -> tuple[tuple[int, bytes], ...]:
+    """Return the elements that every result has, as (tag, encoded element), in order.
 
     What an earlier de-identification wrote of its method is replaced: its text is not ours to vouch for.
 
@@ -80,6 +82,19 @@ def markers(
         Whether the pixels, as they are released, may show a face: ``False`` where it was taken out, ``None`` where
         nothing can be said that the source does not say.
     """
+    written = _of_series if len(equipment) <= _LONGEST_EQUIPMENT else _written
+    return written(profile, pseudonym, codec, equipment, dates_before, pixels_cleaned, may_show_face)
+
+
+def _written(
+    profile: CompiledProfile,
+    pseudonym: str,
+    codec: Codec,
+    equipment: bytes,
+    dates_before: str,
+    pixels_cleaned: bool,
+    may_show_face: bool | None,
+) -> tuple[tuple[int, bytes], ...]:
     element = codec.element
     method = "\\".join(("DICOManon", profile.version, EDITION))
     cleaned = ((CLEAN_PIXEL_DATA, pixels_cleaned), (CLEAN_VISUAL_FEATURES, may_show_face is False))
@@ -102,7 +117,10 @@ def markers(
     ]
     if may_show_face is not None:
         written.append((VISUAL_FEATURES, element(VISUAL_FEATURES, "CS", b"YES" if may_show_face else b"NO")))
-    return sorted(written)
+    return tuple(sorted(written))
+
+
+_of_series = lru_cache(maxsize=64)(_written)
 
 
 def _dates(profile: CompiledProfile, before: str) -> str:
@@ -136,7 +154,7 @@ def _contribution(profile: CompiledProfile, codec: Codec) -> bytes:
     )
 
 
-def _items_of_others(equipment: Buffer, codec: Codec) -> Iterator[bytes]:
+def _items_of_others(equipment: bytes, codec: Codec) -> Iterator[bytes]:
     """Yield the bodies of a sequence's items, but for those that this system wrote."""
     ours = codec.element(_MODEL, "LO", SYSTEM)
     at = len(codec.header(CONTRIBUTING_EQUIPMENT, "SQ", 0))
@@ -144,6 +162,6 @@ def _items_of_others(equipment: Buffer, codec: Codec) -> Iterator[bytes]:
         *_, length = codec.implicit.unpack_from(equipment, at)
         start = at + _ITEM_HEADER
         at = start + length
-        body = bytes(equipment[start:at])
+        body = equipment[start:at]
         if ours not in body:
             yield body

@@ -176,11 +176,13 @@ class LargeSequence(Sequence[list[Element]]):
 class ShortSequence(Sequence[list[Element]]):
     """The items of a short sequence that is known to be well-formed: they are read when somebody asks for one."""
 
-    __slots__ = ("_items", "_read", "_starts")
+    __slots__ = ("_buffer", "_codec", "_items", "_starts", "_value")
 
-    def __init__(self, buffer: memoryview, codec: Codec, position: int, starts: tuple[int, ...]) -> None:
+    def __init__(self, buffer: memoryview, codec: Codec, value: int, starts: tuple[int, ...]) -> None:
+        self._buffer = buffer
+        self._codec = codec
+        self._value = value
         self._starts = starts
-        self._read = lambda: [_Reader(buffer, codec).read_item(position + start, codec) for start in starts]
         self._items: list[list[Element]] | None = None
 
     def __len__(self) -> int:
@@ -194,7 +196,9 @@ class ShortSequence(Sequence[list[Element]]):
 
     def __getitem__(self, index: int | slice) -> list[Element] | Sequence[list[Element]]:
         if self._items is None:
-            self._items = self._read()
+            self._items = [
+                _Reader(self._buffer, self._codec).read_item(self._value + start, self._codec) for start in self._starts
+            ]
         return self._items[index]
 
     def __iter__(self) -> Iterator[list[Element]]:

@@ -18,12 +18,13 @@ from dicomanon.deidentify.content_references import (
 )
 from dicomanon.deidentify.context import PatientContext
 from dicomanon.deidentify.declared_safe import DeclaredSafe
+from dicomanon.deidentify.header import SPECIFIC_CHARACTER_SET
 from dicomanon.deidentify.outcome import ActionLog
 from dicomanon.deidentify.pixels.pixel_data import pixel_data
 from dicomanon.deidentify.private_blocks import PrivateBlocks
 from dicomanon.deidentify.reader import Element, Unreadable, read_items
 from dicomanon.deidentify.repetition import LONGEST, Memory, Pending
-from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, SourceInstance
+from dicomanon.deidentify.source import SourceInstance
 from dicomanon.deidentify.values import ValueRewriter
 from dicomanon.profile.actions import Action, AttributeRule, LevelRules
 from dicomanon.profile.compiler import PIXEL_DATA, CompiledProfile

@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Callable
 from functools import lru_cache
-from uuid import UUID
 
 from dicomanon.standard.dictionary import is_registered_uid
 
@@ -43,7 +42,7 @@ class UidMapper:
     def _map(self, uid: str) -> str:
         digest = hmac.digest(self._key, uid.encode("utf-8", "surrogateescape"), "sha256")[:_UUID_BYTES]
         number = int.from_bytes(digest, "big") & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
-        return f"2.25.{UUID(int=number).int}"
+        return f"2.25.{number}"
 
 
 def research_uids(mapper: UidMapper, *, retained: bool) -> Callable[[str], str]:

@@ -11,9 +11,10 @@ from dicomanon.deidentify.context import PatientContext
 from dicomanon.deidentify.dates import is_time, shift_dates
 from dicomanon.deidentify.documents import clean_document
 from dicomanon.deidentify.dummies import dummy_sequence, dummy_value
+from dicomanon.deidentify.header import SPECIFIC_CHARACTER_SET
 from dicomanon.deidentify.reader import Element
 from dicomanon.deidentify.repetition import Memory, memory_for
-from dicomanon.deidentify.source import SOP_INSTANCE_UID, SPECIFIC_CHARACTER_SET, SourceInstance
+from dicomanon.deidentify.source import SOP_INSTANCE_UID, SourceInstance
 from dicomanon.deidentify.text import KnownValues
 from dicomanon.deidentify.text_cleaning import cleaner_for
 from dicomanon.deidentify.uids import research_uids

@@ -7,8 +7,8 @@ from math import hypot, isclose, isfinite
 
 from dicomanon.deidentify.excerpts import elements_of, once_per_series
 from dicomanon.deidentify.faces.recognise import Facts
+from dicomanon.deidentify.header import Header
 from dicomanon.deidentify.reader import Element
-from dicomanon.deidentify.source import Header
 from dicomanon.standard.iods import iod_by_sop_class
 
 VISUAL_FEATURES = 0x00280302
@@ -105,9 +105,7 @@ def _normal(numbers: tuple[float, ...]) -> tuple[float, float, float] | None:
     return normal if isclose(hypot(*normal), 1.0, abs_tol=_UNIT) else None
 
 
-def _numbers_of_frames(
-    source: Header, groups: Iterable[list[Element]]
-) -> defaultdict[int, list[tuple[float, ...]]]:
+def _numbers_of_frames(source: Header, groups: Iterable[list[Element]]) -> defaultdict[int, list[tuple[float, ...]]]:
     """Return the values of numeric attributes in the functional groups, by tag, each frame looked at once."""
     found: defaultdict[int, list[tuple[float, ...]]] = defaultdict(list)
     for group in groups:

@@ -6,12 +6,12 @@ from functools import cache
 from types import MappingProxyType
 
 from dicomanon.deidentify.excerpts import elements_of, once_per_series
+from dicomanon.deidentify.header import SOP_CLASS_UID, Header
 from dicomanon.deidentify.pixels.ultrasound import (
     SEQUENCE_OF_ULTRASOUND_REGIONS,
     UltrasoundRegion,
     ultrasound_regions,
 )
-from dicomanon.deidentify.source import SOP_CLASS_UID, Header
 from dicomanon.devices import DeviceKey
 from dicomanon.standard.burned_in import device_rules, header_signals
 from dicomanon.values import MASK
@@ -79,6 +79,16 @@ class HeaderFacts:
         )
 
 
+@cache
+def asked_tags() -> frozenset[int]:
+    """Return the attributes that a signal or a device rule asks for."""
+    conditions = [condition for rule in device_rules() for condition in (*rule.pictures, *rule.limits)]
+    return frozenset(
+        {*DEVICE_TAGS, *(signal.tag for signal in header_signals()), *(condition.tag for condition in conditions)}
+        - {SOP_CLASS_UID}
+    )
+
+
 @once_per_series(elements_of(lambda: {*asked_tags(), ROWS, COLUMNS, SEQUENCE_OF_ULTRASOUND_REGIONS}))
 def _facts(source: Header) -> HeaderFacts:
     rows, columns = source.number(ROWS), source.number(COLUMNS)
@@ -97,13 +107,3 @@ def _text(source: Header, tag: int) -> str:
     if element is not None and element.items is not None:
         return HAS_ITEMS if element.items else ""
     return source.text(tag).upper()
-
-
-@cache
-def asked_tags() -> frozenset[int]:
-    """Return the attributes that a signal or a device rule asks for."""
-    conditions = [condition for rule in device_rules() for condition in (*rule.pictures, *rule.limits)]
-    return frozenset(
-        {*DEVICE_TAGS, *(signal.tag for signal in header_signals()), *(condition.tag for condition in conditions)}
-        - {SOP_CLASS_UID}
-    )

@@ -5,8 +5,8 @@ They are there for measurements, not for privacy: information for who looks for 
 
 from dataclasses import dataclass
 
+from dicomanon.deidentify.header import Header
 from dicomanon.deidentify.pixels.regions import Box
-from dicomanon.deidentify.source import Header
 
 SEQUENCE_OF_ULTRASOUND_REGIONS = 0x00186011
 _SPATIAL_FORMAT = 0x00186012

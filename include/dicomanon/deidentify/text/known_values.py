@@ -14,8 +14,8 @@ from pydicom.datadict import tag_for_keyword
 
 from dicomanon.deidentify.charset import CharacterSet
 from dicomanon.deidentify.excerpts import once_per_series
+from dicomanon.deidentify.header import SPECIFIC_CHARACTER_SET, Header
 from dicomanon.deidentify.reader import Element, innermost_first
-from dicomanon.deidentify.source import SPECIFIC_CHARACTER_SET, Header
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import BRAHMIC, MARKS, fold, legible, loosely
 from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, UNKNOWN, ends_like_place, is_listed, kind_of
