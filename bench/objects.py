@@ -46,13 +46,16 @@ def write_multi_frame(folder: Path, frames: int) -> None:
     _write(dataset, folder / f"frames{frames:05d}.dcm")
 
 
-def write_report(folder: Path, count: int) -> None:
-    """Write one structured report with ``count`` content items, in groups of measurements, no text twice."""
+def write_report(folder: Path, count: int, *, first: int = 0) -> None:
+    """Write one structured report with ``count`` content items, in groups of measurements, no text twice.
+
+    Groups are numbered from ``first`` on: two reports can have all of their prose apart.
+    """
     study = _study("bench-report")
     series = Series(study, 1, "SR", "Findings")
     sources = [(CTImageStorage, study.uids("image", number)) for number in range(200)]
     dataset = documents.structured_report(series, 1, study.uids("images"), sources)
-    dataset.ContentSequence = items(*_content_items(study, count))
+    dataset.ContentSequence = items(*_content_items(study, count, first))
     _write(dataset, folder / f"items{count:05d}.dcm")
 
 
@@ -114,9 +117,9 @@ def _frame(study: Study, number: int) -> Dataset:
     return frame
 
 
-def _content_items(study: Study, count: int) -> Iterator[Dataset]:
+def _content_items(study: Study, count: int, first: int) -> Iterator[Dataset]:
     """Yield measurement groups until, with what is in them, ``count`` content items are there (PS3.16 TID 1411)."""
-    left, number = count, 0
+    left, number = count, first
     while left > 0:
         children = list(islice(_measurements(study, number), left - 1))
         group = _content("CONTAINER", code("125007", "DCM", "Measurement Group"), ContinuityOfContent="SEPARATE")

@@ -48,3 +48,12 @@ def test_nothing_is_copied_where_no_condition_applies() -> None:
 def test_table_names_attributes_by_their_vr() -> None:
     for row in read_table("attribute_conditions"):
         assert dictionary_vrs()[parse_tag(row["tag"])] == row["vr"]
+
+
+def test_an_element_in_pieces_is_as_long_as_all_of_them() -> None:
+    person = LITTLE_EXPLICIT.element(RESPONSIBLE_PERSON, "LO", b"Quill")
+    role = LITTLE_EXPLICIT.element(ROLE, "CS", b"OWNER")
+    kept = keep_conditions(
+        [(RESPONSIBLE_PERSON, person[:8]), (RESPONSIBLE_PERSON, person[8:]), (ROLE, role)], LITTLE_EXPLICIT
+    )
+    assert ROLE in {tag for tag, _ in kept}

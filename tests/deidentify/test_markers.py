@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from dicomanon import __version__
+from dicomanon.deidentify import markers as module
 from dicomanon.deidentify.codec import BIG_EXPLICIT, LITTLE_EXPLICIT, LITTLE_IMPLICIT, Codec
 from dicomanon.deidentify.markers import CONTRIBUTING_EQUIPMENT, markers
 from dicomanon.standard import EDITION
@@ -121,3 +122,29 @@ def test_a_face_that_may_show_or_was_taken_out_is_said_to(codec: Codec, may_show
     assert result.RecognizableVisualFeatures == said
     claimed = {item.CodeValue for item in result.DeidentificationMethodCodeSequence}
     assert ("113102" in claimed) is not may_show
+
+
+def test_what_is_remembered_of_another_object_is_not_told_of_this_one() -> None:
+    told = [
+        (result.LongitudinalTemporalInformationModified, len(result.ContributingEquipmentSequence))
+        for result in (
+            marked(),
+            marked(Compiled(modifies_dates=True)),
+            marked(equipment=_equipment(LITTLE_EXPLICIT, "Gateway")),
+            marked(Compiled(keeps_dates=True), dates_before="MODIFIED"),
+            marked(Compiled(keeps_dates=True)),
+            marked(),
+        )
+    ]
+    assert told == [
+        ("REMOVED", 1), ("MODIFIED", 1), ("REMOVED", 2), ("MODIFIED", 1), ("UNMODIFIED", 1), ("REMOVED", 1),
+    ]  # fmt: skip
+    other = markers(Compiled(), "ANOTHER", LITTLE_EXPLICIT)  # type: ignore[arg-type]
+    assert b"D7Q2M8K4ZX1P" not in b"".join(chunk for _, chunk in other)
+
+
+def test_long_equipment_is_written_and_not_kept() -> None:
+    kept = module._of_series.cache_info()
+    models = [f"Gateway {number}" for number in range(200)]
+    assert len(marked(equipment=_equipment(LITTLE_EXPLICIT, *models)).ContributingEquipmentSequence) == 201
+    assert module._of_series.cache_info() == kept

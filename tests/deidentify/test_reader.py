@@ -161,6 +161,56 @@ def all_of(elements: Sequence[Element]) -> list[tuple[object, ...]]:
     ]
 
 
+class TestShortSequences:
+    """Those of the main data set are known by their bytes when they come again."""
+
+    REQUEST = Nest(
+        0x00400275, ((Leaf(0x00401001, "SH", "RP1"), Nest(0x00321064, ((),))), (Leaf(0x00400007, "LO", "CT"),))
+    )
+
+    @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
+    def test_items_are_where_they_are_in_the_object_at_hand(self, syntax: str) -> None:
+        for before in ("", "a", "some text"):
+            data = write([Leaf(0x00080070, "LO", before), self.REQUEST], syntax)
+            _, request = _read(data, syntax)
+            first, second = request.items
+            assert [element.tag for element in first] == [0x00321064, 0x00401001]
+            assert data[first[1].value : first[1].end].strip() == b"RP1"
+            assert data[second[0].value : second[0].end] == b"CT"
+            assert len(request.items) == 2
+            assert request.items[1:] == [second]
+
+    def test_same_bytes_under_another_encoding_are_not_the_same_sequence(self) -> None:
+        value = write([Leaf(0x00401001, "SH", "RP1")], IMPLICIT)
+        item = b"\xfe\xff\x00\xe0" + len(value).to_bytes(4, "little") + value
+        header = b"\x40\x00\x75\x02"
+        implicit = header + len(item).to_bytes(4, "little") + item
+        explicit = header + b"SQ\0\0" + len(item).to_bytes(4, "little") + item
+        assert _read(implicit, IMPLICIT)[0].items[0][0].vr == "SH"
+        with pytest.raises(Unreadable):
+            _read(explicit)
+
+    def test_what_is_wrong_in_one_is_found_at_once_and_again(self) -> None:
+        good = write([self.REQUEST])
+        _read(good)
+        wrong = good.replace(b"SH\x04\x00RP1", b"SH\x40\x00RP1")
+        for _ in range(2):
+            with pytest.raises(Unreadable):
+                _read(wrong)
+
+    def test_what_is_in_them_is_counted_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = write([replace(self.REQUEST, tag=tag) for tag in range(0x00400275, 0x00400280)])
+        _read(data)
+        monkeypatch.setattr(reader, "MAXIMUM_ELEMENTS", 50)
+        with pytest.raises(Unreadable, match="too many"):
+            _read(data)
+
+    def test_nothing_long_is_kept(self) -> None:
+        kept = reader._read_short_sequence.cache_info()
+        _read(write([Nest(0x00400275, ((Leaf(0x00400007, "LT", "x" * reader.SHORT_SEQUENCE),),))]))
+        assert reader._read_short_sequence.cache_info() == kept
+
+
 class TestLargeSequences:
     """They are read anew at each turn, and are the same as if they had been kept."""
 

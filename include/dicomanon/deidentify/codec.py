@@ -1,6 +1,6 @@
 """How data elements are laid out in bytes under each transfer syntax (PS3.5 sections 7 and 10, Annex A)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
 from typing import TypeAlias
@@ -74,26 +74,8 @@ class Codec:
 
     def sequence(self, tag: int, bodies: Iterable[bytes]) -> bytes:
         """Return a sequence of defined length from the encoded data sets of its items."""
-        written = self.open_sequence()
-        for body in bodies:
-            self.add_item(written, [body])
-        return bytes(self.close_sequence(tag, written))
-
-    def open_sequence(self) -> bytearray:
-        """Return room for the header of a sequence, to be filled by :meth:`close_sequence`."""
-        return bytearray(len(self.header(0, "SQ", 0)))
-
-    def add_item(self, written: bytearray, pieces: Sequence[Buffer]) -> None:
-        """Add an item to a sequence, from the pieces of its encoded data set."""
-        written += self.implicit.pack(ITEM >> 16, ITEM & 0xFFFF, sum(map(len, pieces)))
-        for piece in pieces:
-            written += piece
-
-    def close_sequence(self, tag: int, written: bytearray) -> memoryview:
-        """Return a sequence of defined length whose items have been added; nothing of it is copied."""
-        header = self.header(tag, "SQ", len(written) - len(self.header(0, "SQ", 0)))
-        written[: len(header)] = header
-        return memoryview(written).toreadonly()
+        items = b"".join([self.implicit.pack(ITEM >> 16, ITEM & 0xFFFF, len(body)) + body for body in bodies])
+        return self.header(tag, "SQ", len(items)) + items
 
 
 def _codec(explicit: bool, little: bool) -> Codec:

@@ -32,12 +32,15 @@ def keep_conditions(elements: Sequence[tuple[int, Buffer]], codec: Codec) -> Seq
     Parameters
     ----------
     elements
-        As (tag, encoded element); what is added is at the end.
+        As (tag, encoded element or piece of it); what is added is at the end.
     codec
         Their encoding.
     """
     concerned, conditions = _conditions()
-    lengths = {tag: len(chunk) for tag, chunk in elements if tag in concerned}
+    lengths: dict[int, int] = {}
+    for tag, chunk in elements:
+        if tag in concerned:
+            lengths[tag] = lengths.get(tag, 0) + len(chunk)
     if not lengths:
         return elements
     missing: dict[int, bytes] = {}

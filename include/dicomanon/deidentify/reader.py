@@ -45,7 +45,7 @@ must not fill a worker's memory."""
 MAXIMUM_ELEMENTS = 1 << 21
 """Data elements and items of one object: some hundred bytes of memory each, in the file only eight."""
 
-LARGE_SEQUENCE = 1 << 14
+LARGE_SEQUENCE = 1 << 13
 """Bytes of a sequence above which its items are not kept in memory."""
 SHORT_SEQUENCE = 1 << 11
 """Bytes of a sequence of the main data set up to which it is remembered as well-formed."""
@@ -232,11 +232,12 @@ def innermost_first(levels: list[Iterator[_T]]) -> Iterator[_T]:
 
 
 class _Known(NamedTuple):
-    """Where a large sequence ends that has been read before."""
+    """Where a large sequence ends that has been read before, and where its items begin."""
 
     end: int
     stop: int
-    items: LargeSequence
+    codec: Codec
+    starts: Sequence[int]
 
 
 def read_part10(raw: memoryview) -> Part10:
@@ -522,7 +523,7 @@ class _Reader:
         known = self._known.get(position)
         if known is not None:
             self._position = known.stop
-            frame.elements.append(Element(tag, "SQ", start, position, known.end, known.stop, known.items))
+            frame.elements.append(Element(tag, "SQ", start, position, known.end, known.stop, self._large(known)))
             return
         self._sequences.append(_Sequence(frame, tag, start, position, limit, undefined, codec))
         self._next_item()
@@ -566,11 +567,16 @@ class _Reader:
         self._frame = sequence.owner
         items: Sequence[list[Element]] | None = sequence.items
         if items is None:
-            items = LargeSequence(self._buffer, self._codec, sequence.codec, sequence.starts, self._known)
-            self._known[sequence.value] = _Known(end, self._position, items)
+            known = self._known[sequence.value] = _Known(end, self._position, sequence.codec, sequence.starts)
+            items = self._large(known)
         self._frame.elements.append(
             Element(sequence.tag, "SQ", sequence.start, sequence.value, end, self._position, items)
         )
+
+    def _large(self, known: _Known) -> LargeSequence:
+        # What is known must not hold the sequence, which holds it: the bytes of an object would stay in memory with
+        # the two until the garbage collector comes by.
+        return LargeSequence(self._buffer, self._codec, known.codec, known.starts, self._known)
 
     def _skip_padding(self) -> None:
         """Drop zero bytes up to the end, as some archives append them."""

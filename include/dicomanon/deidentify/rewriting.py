@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from dicomanon.deidentify.charset import CharacterSet
-from dicomanon.deidentify.codec import Buffer
+from dicomanon.deidentify.codec import Buffer, Codec
 from dicomanon.deidentify.content_items import concept_of
 from dicomanon.deidentify.content_references import (
     CONTENT_SEQUENCE,
@@ -24,6 +24,7 @@ from dicomanon.deidentify.pixels.pixel_data import pixel_data
 from dicomanon.deidentify.private_blocks import PrivateBlocks
 from dicomanon.deidentify.reader import Element, Unreadable, read_items
 from dicomanon.deidentify.repetition import LONGEST, Memory, Pending
+from dicomanon.deidentify.sequences import WrittenSequence
 from dicomanon.deidentify.source import SourceInstance
 from dicomanon.deidentify.values import ValueRewriter
 from dicomanon.profile.actions import Action, AttributeRule, LevelRules
@@ -44,14 +45,11 @@ class _Level:
         "character_set", "chunks", "elements", "index", "inherited", "items", "private", "rules", "sequence", "written",
     )  # fmt: skip
 
-    def __init__(
-        self, sequence: Element | None, items: Iterator[_ITEM], inherited: CharacterSet, written: bytearray
-    ) -> None:
+    def __init__(self, sequence: Element | None, items: Iterator[_ITEM], inherited: CharacterSet, codec: Codec) -> None:
         self.sequence = sequence
         self.items = items
         self.inherited = inherited
-        self.written = written
-        """The items that are done, behind room for the header of the sequence: its length is known at the end."""
+        self.written = WrittenSequence(codec)
 
     def next_item(self, buffer: memoryview) -> bool:
         """Go to the next item; ``False`` if there is none."""
@@ -127,12 +125,20 @@ class Rewriter:
         elements = self._source.file.elements
         if self._source.element(CONTENT_SEQUENCE) is not None:
             self._references = content_references(elements, self._rules, self._buffer, little=self._codec.little)
-        root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set, bytearray())
+        root = _Level(None, iter([(0, elements, self._rules)]), self._source.character_set, self._codec)
         root.next_item(self._buffer)
         if self._log is None and self._references is None and self._declared_safe is None:
             memory = self._values.memory()
             if memory is not None:
-                root.elements = self._unknown(root, root.elements, memory)
+                root.elements = self._unknown(root.elements, root.chunks, memory)
+        try:
+            return self._rewrite(root)
+        finally:
+            # What is left undone of a level that was given up refers to this rewriter: without this the bytes of the
+            # object would stay in memory until the garbage collector comes by.
+            self._levels.clear()
+
+    def _rewrite(self, root: _Level) -> list[tuple[int, Buffer]]:
         levels = self._levels
         levels.append(root)
         while True:
@@ -142,12 +148,12 @@ class Rewriter:
             if level is root:
                 return root.finish()
             # The item is done: go on with the next one, or close the sequence.
-            self._codec.add_item(level.written, [chunk for _, chunk in level.finish()])
+            level.written.add_item([chunk for _, chunk in level.finish()])
             if not level.next_item(self._buffer):
                 levels.pop()
                 assert level.sequence is not None
                 tag = level.sequence.tag
-                levels[-1].chunks.append((tag, self._codec.close_sequence(tag, level.written)))
+                levels[-1].chunks.extend([(tag, piece) for piece in level.written.encoded(tag)])
 
     def _goes_in(self, level: _Level) -> bool:
         """Rewrite the elements of a level up to the next sequence to look into; ``False`` at the end."""
@@ -162,9 +168,11 @@ class Rewriter:
                 return True
         return False
 
-    def _unknown(self, root: _Level, elements: Iterator[Element], memory: Memory) -> Iterator[Element]:
+    def _unknown(
+        self, elements: Iterator[Element], chunks: list[tuple[int, Buffer]], memory: Memory
+    ) -> Iterator[Element]:
         """Yield what has to be rewritten of the main data set; the rest comes to what the same bytes came to before."""
-        buffer, recall, chunks = self._buffer, memory.recall, root.chunks
+        buffer, recall = self._buffer, memory.recall
         done: list[Action] = []
         for element in elements:
             tag, _, start, _, _, stop, _ = element
@@ -267,7 +275,7 @@ class Rewriter:
             self._replace(element, rule.fallback, rule, level)
             return
         self._note(element.tag, rule.action, rule.origin)
-        below = _Level(element, chain([first], items), level.character_set, self._codec.open_sequence())
+        below = _Level(element, chain([first], items), level.character_set, self._codec)
         below.next_item(self._buffer)
         self._levels.append(below)
 

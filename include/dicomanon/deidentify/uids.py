@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from dicomanon.standard.dictionary import is_registered_uid
 
-_CACHED = 1024
+_CACHED = 256
 _UUID_BYTES = 16
 
 

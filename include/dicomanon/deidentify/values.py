@@ -36,7 +36,7 @@ _UIDS = re.compile(rb"[0-9]+(\.[0-9]+)*(\\[0-9]+(\.[0-9]+)*)*[ \0]*")
 _AGE = re.compile(r"(\d{3})([DWMY])", re.ASCII)
 _AGES_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
 _LONGEST_REPEATED = 64
-_MOST_TEXTS = 512
+_MOST_TEXTS = 256
 _MIME_TYPE = 0x00420012
 _DOCUMENT_LENGTH = 0x00420015
 

@@ -20,7 +20,7 @@ from dicomanon.values import MASK
 _FIRST_HELD_PLACE = 0xE000
 _MOST_HELD = 0xF800 - _FIRST_HELD_PLACE
 _MOST_ROUNDS = 6
-_CACHED_TEXTS = 512
+_CACHED_TEXTS = 256
 _LONGEST_PIECE = 2000
 _LINE_END = re.compile(r"[\r\n\f\v]")
 _LINE = re.compile(r"[^\r\n\f\v]+|[\r\n\f\v]+")
