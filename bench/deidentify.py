@@ -1,8 +1,8 @@
 """Our engine against the de-identifiers that others use, over the same files in one run: time, memory, what is left.
 
 Every contender reads files from disk and writes files to disk, one core, one process. Start-up is taken out for all in
-the same way: Python contenders do a small object of the same kind before the clock starts; from a call of a
-command-line tool over a folder, a call over a folder with this small object is subtracted. The peers of Python live in
+the same way: Python contenders do another object of the same kind before the clock starts; from a call of a
+command-line tool over a folder, a call over a folder with this object is subtracted. The peers of Python live in
 an environment of their own below the cache folder, made at the first run; gdcmanon and dcmodify come from the system.
 
     python bench/deidentify.py [--repeats 3] [--limit 60] [--folder DIR] [--only NAME ...] [--quick]
