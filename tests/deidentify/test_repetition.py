@@ -13,6 +13,7 @@ from dicomanon.profile import CompiledProfile, compile_profile, load_profile, sh
 
 PROFILES = {name: compile_profile(load_profile(name)) for name in shipped_profiles()}
 SERIES_DESCRIPTION, PATIENT_NAME = 0x0008103E, 0x00100010
+SOP_INSTANCE_UID, ANNOTATION_GROUP_UID = 0x00080018, 0x006A0003
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +83,14 @@ def test_pixels_are_those_of_the_instance() -> None:
         memory_for.cache_clear()
         assert come_to(raw, PROFILES["research"]) == memory
         come_to(raw, PROFILES["research"])
+
+
+def test_a_uid_of_the_instance_alone_is_not_given_to_another() -> None:
+    # Empty where one must be: the new one is made from the SOP Instance UID.
+    empty = Leaf(ANNOTATION_GROUP_UID, "UI", "")
+    written = []
+    for sop_uid in ("1.2.826.0.1.1", "1.2.826.0.1.2", "1.2.826.0.1.2"):
+        raw = Instance(extra=(empty, Leaf(SOP_INSTANCE_UID, "UI", sop_uid))).raw()
+        written.append(parse(come_to(raw, PROFILES["full-dates"])[0]).text(ANNOTATION_GROUP_UID))
+    assert all(written)
+    assert written[0] != written[1] == written[2]

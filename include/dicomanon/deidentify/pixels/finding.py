@@ -112,7 +112,7 @@ def find_text(
 _Judged = tuple[Line, TextClass]
 
 
-def _without_joined(judged: list[_Judged]) -> list[_Judged]:
+def _without_joined(judged: Sequence[_Judged]) -> list[_Judged]:
     """Leave out lines that join several texts, where these are read apart too and one of them is known to identify.
 
     In a picture half as large the gap between two texts is half as wide; what is harmless beside a name stays.
