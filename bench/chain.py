@@ -1,9 +1,10 @@
 """The whole chain against a plain DICOMweb copy of the same studies between the same two servers, in one run.
 
 Prints instances per second of both, their ratio, the seconds of each step, and the peak memory of the task processes
-for a small and for a large study. Starts a stack of its own in a temporary folder.
+for a small and for a large study; for CT and for radiographs, whose pixels are read for text as in any run. Starts a
+stack of its own in a temporary folder.
 
-    python bench/chain.py [--studies 4] [--slices 200]
+    python bench/chain.py [--studies 4] [--slices 200] [--radiographs 40]
 """
 
 import argparse
@@ -13,9 +14,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -32,10 +34,12 @@ from dicomanon.local_stack.dag_runs import DagRuns
 from dicomanon.local_stack.orthanc import OrthancServer
 from dicomanon.pipeline.load import load_folder
 from dicomanon.pipeline.runtime import open_runtime
-from dicomanon.sample.bulk import write_ct_studies
+from dicomanon.sample.bulk import write_ct_studies, write_dx
 
 DAG = "ingest_studies"
 TASK_TITLE = re.compile(r"airflow worker -- [0-9a-f]{8}-")
+_WANTED_CT = 45
+_WANTED_DX = 3
 STEPS = ("pull_and_anonymize", "validate", "store", "update_crosswalk")
 
 
@@ -152,45 +156,72 @@ def step_seconds(run_id: str) -> tuple[dict[str, float], float]:
     return spent, last - first
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What the same objects took, copied and through the chain."""
+
+    copies: dict[int, tuple[int, float]]
+    """Instances and seconds, by number of STOW threads."""
+    seconds: float
+    """From the first pull to the last update."""
+    steps: dict[str, float]
+    peak: int
+
+
+def measure(
+    config: StackConfig, clinical: OrthancServer, research: OrthancServer, write: Callable[[Path], object]
+) -> Measured:
+    clinical.clear()
+    research.clear()
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        load_folder(Path(folder))
+    copies = {}
+    for threads in (1, 2):
+        copies[threads] = plain_copy(clinical, research, threads)
+        research.clear()
+    run_id, peak = ingest(config)
+    steps, seconds = step_seconds(run_id)
+    return Measured(copies, seconds, steps, peak)
+
+
+def show(console: Console, title: str, instances: int, wanted: int, measured: Measured) -> None:
+    table = Table(title=f"{instances} {title}, {os.cpu_count()} cores")
+    for name in ("", "seconds", "instances/s", "chain takes"):
+        table.add_column(name, justify="right")
+    for threads, (copied, seconds) in measured.copies.items():
+        table.add_row(
+            f"plain copy, {threads} STOW thread(s)", f"{seconds:.1f}", f"{copied / seconds:.1f}",
+            f"{measured.seconds / seconds:.2f} times",
+        )  # fmt: skip
+    rate = instances / measured.seconds
+    table.add_row("whole chain, first pull to last update", f"{measured.seconds:.1f}", f"{rate:.1f}", "")
+    for step, seconds in measured.steps.items():
+        table.add_row(f"  {step} (all batches)", f"{seconds:.1f}", f"{instances / seconds:.1f}", "")
+    console.print(table)
+    console.print(f"{'met' if rate >= wanted else 'MISSED'}: {wanted} instances/s on two cores")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=4)
     parser.add_argument("--slices", type=int, default=200)
+    parser.add_argument("--radiographs", type=int, default=40)
     given = parser.parse_args()
     console = Console()
-    with own_stack() as config, tempfile.TemporaryDirectory() as folder:
+    with own_stack() as config:
         clinical, research = stack.start_pacs(config)
-        write_ct_studies(Path(folder) / "small", studies=1, slices=40, seed=5)
-        load_folder(Path(folder) / "small")
-        _, small_peak = ingest(config)  # also warms every server up, so that nobody pays for a cold start
-        clinical.clear()
-        research.clear()
-        write_ct_studies(Path(folder) / "large", studies=given.studies, slices=given.slices, seed=6)
-        load_folder(Path(folder) / "large")
-        copies = {}
-        for threads in (1, 2):
-            copies[threads] = plain_copy(clinical, research, threads)
-            research.clear()
-        run_id, large_peak = ingest(config)
-        spent, seconds = step_seconds(run_id)
-
-    instances = given.studies * given.slices
-    rate = instances / seconds
-    table = Table(title=f"{instances} CT of 0.5 MB, {os.cpu_count()} cores")
-    for name in ("", "seconds", "instances/s", "chain takes"):
-        table.add_column(name, justify="right")
-    for threads, (copied, copy_seconds) in copies.items():
-        table.add_row(
-            f"plain copy, {threads} STOW thread(s)", f"{copy_seconds:.1f}", f"{copied / copy_seconds:.0f}",
-            f"{seconds / copy_seconds:.2f} times",
-        )  # fmt: skip
-    table.add_row("whole chain, first pull to last update", f"{seconds:.1f}", f"{rate:.0f}", "")
-    for step, value in spent.items():
-        table.add_row(f"  {step} (all batches)", f"{value:.1f}", f"{instances / value:.0f}", "")
-    console.print(table)
+        # Also warms every server up, so that nobody pays for a cold start.
+        small = measure(config, clinical, research, lambda folder: write_ct_studies(folder, 1, 40, seed=5))
+        ct = measure(
+            config, clinical, research, lambda folder: write_ct_studies(folder, given.studies, given.slices, seed=6)
+        )
+        dx = measure(config, clinical, research, lambda folder: write_dx(folder, given.radiographs, seed=7))
+    show(console, "CT of 0.5 MB", given.studies * given.slices, _WANTED_CT, ct)
+    show(console, "DX of 20 MB", given.radiographs, _WANTED_DX, dx)
     console.print(
-        f"peak memory of a task process (unshared): {small_peak >> 20} MB for a study of 40 instances, "
-        f"{large_peak >> 20} MB for studies of {given.slices}"
+        f"peak memory of a task process (unshared): {small.peak >> 20} MB for a study of 40 slices, "
+        f"{ct.peak >> 20} MB for studies of {given.slices}, {dx.peak >> 20} MB for radiographs"
     )
 
 

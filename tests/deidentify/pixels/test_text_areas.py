@@ -70,7 +70,7 @@ def test_large_areas_come_in_pieces_that_overlap() -> None:
         for row in range(36)
     ]
     areas = text_areas(picture)
-    assert max(max(area.width, area.height) for area in areas) <= 160
+    assert max(area.width * area.height for area in areas) <= 112 * 480
     assert min(share(areas, line) for line in lines) == 1
 
 

@@ -173,11 +173,13 @@ def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     best = max(line.score for line, _ in place)
     classes = {text_class for line, text_class in place if not any(_outvotes(other, line) for other, _ in place)}
     text_class = next(each for each in _GRAVEST_FIRST if each in classes)
+    # What a coarser view made of the same letters has wider edges.
+    boxes = [line.box for line, _ in place if not any(_outvotes(other, line, _MOSTLY) for other, _ in place)]
     box = Box(
-        min(line.box.left for line, _ in place),
-        min(line.box.top for line, _ in place),
-        max(line.box.right for line, _ in place),
-        max(line.box.bottom for line, _ in place),
+        min(box.left for box in boxes),
+        min(box.top for box in boxes),
+        max(box.right for box in boxes),
+        max(box.bottom for box in boxes),
     )
     margin = max(_LEAST_MARGIN, round(_MARGIN * min(box.width, box.height)))
     wide = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
@@ -185,12 +187,18 @@ def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     return FoundText(wide.clipped(rows, columns) or box, text_class, best, has_digits)
 
 
-def _outvotes(line: Line, other: Line) -> bool:
+def _outvotes(line: Line, other: Line, share: float = _SAME_PLACE) -> bool:
     """Tell whether a line is a surer reading of another, and not of a piece of it."""
-    return (
-        line.score > other.score + _NEARLY_AS_SURE
-        and _shared(line.box, other.box) >= _SAME_PLACE * other.box.width * other.box.height
-    )
+    return line.score > other.score + _NEARLY_AS_SURE and _along(line.box, other.box) >= share
+
+
+def _along(box: Box, other: Box) -> float:
+    """Return the share of the other's length that lies beside a box which is on its line."""
+    if not _shared(box, other):
+        return 0.0
+    if other.width >= other.height:
+        return (min(box.right, other.right) - max(box.left, other.left)) / other.width
+    return (min(box.bottom, other.bottom) - max(box.top, other.top)) / other.height
 
 
 def _with_neighbours(texts: list[FoundText]) -> list[FoundText]:

@@ -48,7 +48,7 @@ def to_its_ends(frame: Pixels, box: Box) -> Box:
         return box
     height, columns = box.height, frame.shape[1]
     begin, end = _followed(box, _flat_strokes(frame, box), _GAP * height)
-    begin, end = _followed(Box(begin, box.top, end, box.bottom), _marks(frame, box, begin, end), _MARKS_WITHIN * height)
+    begin, end = _beside(begin, end, _marks(frame, box, begin, end), _MARKS_WITHIN * height)
     return Box(
         max(0, begin - _MARGIN) if begin < box.left else begin,
         box.top,
@@ -67,6 +67,12 @@ def _followed(box: Box, spans: list[tuple[int, int]], gap: float) -> tuple[int, 
         if stop >= begin - gap:
             begin = min(begin, start)
     return begin, end
+
+
+def _beside(begin: int, end: int, spans: list[tuple[int, int]], gap: float) -> tuple[int, int]:
+    """Return the columns of a line with the spans next to it; a mark does not lead to another, as noise would."""
+    near = [(start, stop) for start, stop in spans if start <= end + gap and stop >= begin - gap]
+    return min([begin, *(start for start, _ in near)]), max([end, *(stop for _, stop in near)])
 
 
 def _flat_strokes(frame: Pixels, box: Box) -> list[tuple[int, int]]:

@@ -40,10 +40,11 @@ _LEAST_LINE = 80
 """Pixels of an area of such pixels."""
 _AROUND = 20
 """Pixels around a line: the reader needs some, and too many keep it from seeing the line at all."""
-_TILE = 160
+_TILE = (256, 112)
+"""Columns and rows: most lines lie."""
 _OVERLAP = 32
-_LONGEST = 3
-"""Tiles; a line of text is read in one piece."""
+_ONE_PIECE = 112 * 480
+"""Pixels of an area that is read as a whole."""
 
 
 def text_areas(grey: Grey) -> list[Box]:
@@ -113,18 +114,19 @@ def _most(detail: Grey) -> Grey:
 
 
 def _tiles(box: Box) -> Iterator[Box]:
-    """Cut what is more than a line of text: in a large picture the reader does not see small letters."""
-    if min(box.width, box.height) <= _TILE and max(box.width, box.height) <= _LONGEST * _TILE:
+    """Cut what is more than a few lines of text: in a large picture the reader does not see small letters."""
+    if box.width * box.height <= _ONE_PIECE:
         yield box
         return
-    for top, bottom in _cuts(box.top, box.bottom):
-        for left, right in _cuts(box.left, box.right):
+    columns, rows = _TILE
+    for top, bottom in _cuts(box.top, box.bottom, rows):
+        for left, right in _cuts(box.left, box.right, columns):
             yield Box(left, top, right, bottom)
 
 
-def _cuts(start: int, stop: int) -> list[tuple[int, int]]:
+def _cuts(start: int, stop: int, length: int) -> list[tuple[int, int]]:
     """Return where pieces of the same length begin and end, which overlap at least as far as they should."""
-    count = max(1, math.ceil((stop - start - _OVERLAP) / (_TILE - _OVERLAP)))
+    count = max(1, math.ceil((stop - start - _OVERLAP) / (length - _OVERLAP)))
     step = (stop - start - _OVERLAP) / count
     return [
         (start + math.floor(number * step), min(stop, start + math.ceil((number + 1) * step) + _OVERLAP))
