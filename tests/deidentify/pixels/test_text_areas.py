@@ -92,3 +92,18 @@ def test_view_tells_where_it_is_in_a_frame_of_many_pixels() -> None:
     frame = np.zeros((2200, 2200), np.uint16)
     where = written(frame, (1500, 2000), height=40, value=3000)
     assert any(share([view.box], where) == 1 and view.scale == 1 for view in views(frame))
+
+
+def test_coloured_letters_as_bright_as_what_is_behind_them_are_seen() -> None:
+    rng = np.random.default_rng(5)
+    frame = np.repeat(rng.integers(60, 140, (300, 400, 1)), 3, axis=2).astype(np.uint8)
+    letters = np.zeros((300, 400), np.uint8)
+    where = written(letters, (60, 100), height=12, value=255)
+    frame[letters > 128] = (160, 88, 30)
+    assert any(share([view.box], where) == 1 for view in views(frame))
+
+
+def test_grey_pictures_in_colours_are_looked_at_once() -> None:
+    picture = np.zeros((300, 400), np.uint8)
+    written(picture, (30, 100), height=12, value=200)
+    assert len(list(views(np.repeat(picture[..., None], 3, axis=2)))) == len(list(views(picture)))

@@ -26,6 +26,8 @@ _LEAST_RANGE = 1e-6
 _WINDOW = (0.5, 99.8)
 """Percentiles of an area that become black and white: a short text in it has few pixels."""
 _COLOURS = 3
+_COLOURFUL = 64
+"""Least difference of red, green and blue of coloured letters."""
 _ENLARGED = 2
 """Letters of 8 to 20 pixels are read best so many times larger."""
 _HUGE_FRAME = 4_000_000
@@ -77,19 +79,27 @@ def views(frame: Pixels) -> Iterator[View]:
     frame
         Stored values of a monochrome image, (rows, columns), or RGB, (rows, columns, 3).
     """
-    rows, columns = frame.shape[:2]
     if frame.min() == frame.max():
         return
-    grey, scale = grey_of(frame), 1.0
-    if rows * columns > _HUGE_FRAME:
-        grey, scale = _half(grey), 0.5
+    yield from _pyramid(grey_of(frame))
+    if frame.ndim == _COLOURS:
+        # Coloured letters on grey anatomy stand out by nothing else if they are as bright.
+        colour = np.ptp(frame, axis=2).astype(np.float32)
+        if colour.max() >= _COLOURFUL:
+            yield from _pyramid(colour)
+
+
+def _pyramid(values: Grey) -> Iterator[View]:
+    scale = 1.0
+    if values.size > _HUGE_FRAME:
+        values, scale = _half(values), 0.5
     while True:
-        for area in text_areas(grey):
-            part = grey[area.top : area.bottom, area.left : area.right]
+        for area in text_areas(values):
+            part = values[area.top : area.bottom, area.left : area.right]
             yield View(_enlarged(_windowed(part)), int(area.left / scale), int(area.top / scale), _ENLARGED * scale)
-        if min(grey.shape) < 2 * _LEAST_SIDE:
+        if min(values.shape) < 2 * _LEAST_SIDE:
             return
-        grey, scale = _half(grey), scale / 2
+        values, scale = _half(values), scale / 2
 
 
 def as_it_is(frame: Pixels) -> EightBits:
