@@ -40,7 +40,7 @@ _LEAST_LINE = 80
 """Pixels of an area of such pixels."""
 _AROUND = 20
 """Pixels around a line: the reader needs some, and too many keep it from seeing the line at all."""
-_TILE = (256, 112)
+_TILE = (384, 112)
 """Columns and rows: most lines lie."""
 _OVERLAP = 32
 _ONE_PIECE = 112 * 480

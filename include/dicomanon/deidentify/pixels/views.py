@@ -29,7 +29,7 @@ _COLOURS = 3
 _COLOURFUL = 64
 """Least difference of red, green and blue of coloured letters."""
 _ENLARGED = 2
-"""Letters of 8 to 20 pixels are read best so many times larger."""
+"""Letters of 8 to 12 pixels are read best so many times larger, those of 12 to 20 sometimes only as they are."""
 _HUGE_FRAME = 4_000_000
 """Pixels of a frame above which letters of less than 16 pixels are too small for whoever looks at all of it."""
 _LEAST_SIDE = 60
@@ -95,8 +95,10 @@ def _pyramid(values: Grey) -> Iterator[View]:
         values, scale = _half(values), 0.5
     while True:
         for area in text_areas(values):
-            part = values[area.top : area.bottom, area.left : area.right]
-            yield View(_enlarged(_windowed(part)), int(area.left / scale), int(area.top / scale), _ENLARGED * scale)
+            shown = _windowed(values[area.top : area.bottom, area.left : area.right])
+            left, top = int(area.left / scale), int(area.top / scale)
+            yield View(_enlarged(shown), left, top, _ENLARGED * scale)
+            yield View(shown, left, top, scale)
         if min(values.shape) < 2 * _LEAST_SIDE:
             return
         values, scale = _half(values), scale / 2
