@@ -107,3 +107,17 @@ def test_grey_pictures_in_colours_are_looked_at_once() -> None:
     picture = np.zeros((300, 400), np.uint8)
     written(picture, (30, 100), height=12, value=200)
     assert len(list(views(np.repeat(picture[..., None], 3, axis=2)))) == len(list(views(picture)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2), (4, 4), (5, 5), (8, 2000)])
+def test_tiny_frames_are_looked_at_without_a_fault(shape: tuple[int, int]) -> None:
+    frame = np.random.default_rng(6).integers(0, 4096, shape).astype(np.uint16)
+    assert all(view.box.right <= shape[1] and view.box.bottom <= shape[0] for view in views(frame))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_number_hide_no_line(value: float) -> None:
+    picture = grey()
+    where = written(picture, (20, 20), value=500)
+    picture[60:64, 30:200] = value
+    assert any(share([view.box], where) == 1 for view in views(picture))

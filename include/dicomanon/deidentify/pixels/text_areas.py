@@ -38,6 +38,8 @@ _STROKE_ENDS = 0.14
 """Of the pixels of a line, those where a stroke begins or ends."""
 _LEAST_LINE = 80
 """Pixels of an area of such pixels."""
+_LEAST_SIDE = 5
+"""Pixels of a picture; no letters are as small."""
 _AROUND = 20
 """Pixels around a line: the reader needs some, and too many keep it from seeing the line at all."""
 _TILE = (384, 112)
@@ -58,6 +60,8 @@ def text_areas(grey: Grey) -> list[Box]:
     grey
         (rows, columns).
     """
+    if min(grey.shape) < _LEAST_SIDE:
+        return []
     likely = _without_specks(_line_like(grey).astype(np.uint8))
     around = cv2.dilate(likely, np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=8)

@@ -118,10 +118,14 @@ def edges_of(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def grey_of(frame: Pixels) -> Grey:
-    """Return how bright pixels are."""
+    """Return how bright pixels are; where floating-point pixels are no number, as bright as the darkest."""
     if frame.ndim == _COLOURS:
         return cv2.cvtColor(frame.astype(np.uint8, copy=False), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return frame.astype(np.float32)
+    values = frame.astype(np.float32)
+    if frame.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+        # A single one would spread over all that is computed from its surroundings.
+        values = np.where(finite, values, values[finite].min() if finite.any() else np.float32(0))
+    return values
 
 
 def _half(grey: Grey) -> Grey:
