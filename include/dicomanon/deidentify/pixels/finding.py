@@ -20,6 +20,8 @@ _LIKE_HEIGHTS = 0.4
 _MARGIN = 0.2
 """Of the height of a line, for what the detector leaves of its letters."""
 _LEAST_MARGIN = 2
+_READ = 0.6
+_ALL_OF_IT = 0.95
 _PART = 0.9
 _MOSTLY = 0.8
 _NEARLY_AS_SURE = 0.2
@@ -173,8 +175,7 @@ def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     best = max(line.score for line, _ in place)
     classes = {text_class for line, text_class in place if not any(_outvotes(other, line) for other, _ in place)}
     text_class = next(each for each in _GRAVEST_FIRST if each in classes)
-    # What a coarser view made of the same letters has wider edges.
-    boxes = [line.box for line, _ in place if not any(_outvotes(other, line, _MOSTLY) for other, _ in place)]
+    boxes = [line.box for line, _ in place if not any(_is_more_exact(other, line) for other, _ in place)]
     box = Box(
         min(box.left for box in boxes),
         min(box.top for box in boxes),
@@ -187,9 +188,14 @@ def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     return FoundText(wide.clipped(rows, columns) or box, text_class, best, has_digits)
 
 
-def _outvotes(line: Line, other: Line, share: float = _SAME_PLACE) -> bool:
+def _outvotes(line: Line, other: Line) -> bool:
     """Tell whether a line is a surer reading of another, and not of a piece of it."""
-    return line.score > other.score + _NEARLY_AS_SURE and _along(line.box, other.box) >= share
+    return line.score > other.score + _NEARLY_AS_SURE and _along(line.box, other.box) >= _SAME_PLACE
+
+
+def _is_more_exact(line: Line, other: Line) -> bool:
+    """Tell whether a finer view shows all of the letters of a line: a coarser one has wider edges."""
+    return line.scale > other.scale and line.score >= _READ and _along(line.box, other.box) >= _ALL_OF_IT
 
 
 def _along(box: Box, other: Box) -> float:

@@ -39,11 +39,14 @@ class Line:
         Where, in pixels of the frame.
     text, score
         What is read, and how sure the reader is of it, from 0 to 1.
+    scale
+        Of the picture, in its pixels per pixel of the frame: the box is as exact as that.
     """
 
     box: Box
     text: str = field(repr=False)
     score: float
+    scale: float = 1.0
 
     def __str__(self) -> str:
         return f"Line({self.box}, {MASK})"
@@ -79,7 +82,7 @@ class TextReader:
             right, bottom = np.ceil(corners.max(axis=0))
             box = Box(int(left), int(top), int(right), int(bottom)).clipped(rows, columns)
             if box is not None and not _is_no_line(box, rows, columns):
-                lines.append(Line(view.in_frame(box), text.strip(), float(score)))
+                lines.append(Line(view.in_frame(box), text.strip(), float(score), view.scale))
         return lines
 
 
