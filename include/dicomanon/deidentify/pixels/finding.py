@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
+from dicomanon.deidentify.pixels.judging import READABLE, TextClass, TextJudge
 from dicomanon.deidentify.pixels.lines import to_its_ends
 from dicomanon.deidentify.pixels.reading import Line, TextReader
 from dicomanon.deidentify.pixels.regions import Box
@@ -20,10 +20,12 @@ _LIKE_HEIGHTS = 0.4
 _MARGIN = 0.2
 """Of the height of a line, for what the detector leaves of its letters."""
 _LEAST_MARGIN = 2
-_READ = 0.6
 _ALL_OF_IT = 0.95
+"""Of the length of a line that another view shows."""
 _PART = 0.9
+"""Of the length of a line: what is longer is not a part, but the line again."""
 _MOSTLY = 0.8
+"""Share of a part that lies in its line."""
 _NEARLY_AS_SURE = 0.2
 _MOST_ROUNDS = 5
 _SURE = 0.8
@@ -195,7 +197,7 @@ def _outvotes(line: Line, other: Line) -> bool:
 
 def _is_more_exact(line: Line, other: Line) -> bool:
     """Tell whether a finer view shows all of the letters of a line: a coarser one has wider edges."""
-    return line.scale > other.scale and line.score >= _READ and _along(line.box, other.box) >= _ALL_OF_IT
+    return line.scale > other.scale and line.score >= READABLE and _along(line.box, other.box) >= _ALL_OF_IT
 
 
 def _along(box: Box, other: Box) -> float:

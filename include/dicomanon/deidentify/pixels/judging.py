@@ -14,7 +14,7 @@ from dicomanon.values import MASK
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _LETTERS_OR_DIGITS = re.compile(r"[^\W_]")
-_READABLE = 0.6
+READABLE = 0.6
 """Score below which letters are guesses."""
 _NOISE = 0.4
 """Score below which the reader sees letters in anatomy and noise."""
@@ -61,7 +61,7 @@ class TextJudge:
         letters = len(_LETTERS_OR_DIGITS.findall(line.text))
         if letters < _FEWEST_LETTERS or line.score < _NOISE:
             return TextClass.NOTHING
-        if line.score < _READABLE and not self._is_known(line.text):
+        if line.score < READABLE and not self._is_known(line.text):
             return TextClass.UNREADABLE if letters >= _FEWEST_UNREAD else TextClass.NOTHING
         return TextClass.IDENTIFYING if self._identifies(line.text) else TextClass.HARMLESS
 

@@ -52,8 +52,8 @@ _ONE_PIECE = 112 * 480
 def text_areas(grey: Grey) -> list[Box]:
     """Return the parts of a picture that may show letters of about 8 to 20 pixels, upright or turned.
 
-    Of generated lines it finds 95 of 100, of texts of five letters 90; `bench/pixels.py` measures it together with
-    the reader. Large areas come as tiles that overlap.
+    Of generated lines it finds 95 of 100, of texts of five letters nearly 90; `bench/pixels.py` measures it together
+    with the reader. Large areas come as tiles that overlap.
 
     Parameters
     ----------

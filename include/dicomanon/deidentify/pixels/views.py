@@ -108,7 +108,7 @@ def as_it_is(frame: Pixels) -> EightBits:
     """Return colours as they are, and grey values from the least in black to the greatest in white."""
     if frame.ndim == _COLOURS:
         return frame.astype(np.uint8, copy=False)
-    values = frame.astype(np.float32)
+    values = grey_of(frame)
     return _stretched(values, float(values.min()), float(values.max()))
 
 
