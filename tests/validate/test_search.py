@@ -45,6 +45,21 @@ def test_text_is_found_in_any_case_encoding_byte_order_and_alignment(written: by
     assert search.hits(NOISE[: 1000 + offset] + written + NOISE[1000:])["text"] >= 1
 
 
+def test_a_value_is_found_across_the_edge_of_what_is_looked_up_at_once() -> None:
+    search = KnownValueSearch({"Featherstone"})
+    edge = 2 * 65_536
+    for start in range(edge - 20, edge + 4):
+        data = bytearray(b"~" * (edge + 1000))
+        data[start : start + 12] = b"featherstone"
+        assert [(hit.start, hit.end) for hit in search.scan(bytes(data))] == [(start, start + 12)]
+
+
+@pytest.mark.parametrize("size", range(14))
+def test_bytes_of_any_length_are_searched(size: int) -> None:
+    search = KnownValueSearch({"Featherstone"})
+    assert len(search.scan(b"featherstone"[:size])) == (size >= 12)
+
+
 @pytest.mark.parametrize("charset", ["latin-1", "utf-8", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("written", ["Müllerström", "MÜLLERSTRÖM", "müllerström"])
 def test_umlauts_are_found_in_any_charset(written: str, charset: str) -> None:

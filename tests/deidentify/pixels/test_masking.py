@@ -72,7 +72,7 @@ def covered(image: PixelImage, regions: list[Region] | tuple[Region, ...], frame
         if region.holds_for(frame):
             box = region.box
             left, right = max(0, box.left - margin), max(0, box.right + margin)
-            if image.photometric in PAIRS and not image.encapsulated:
+            if left < right and image.photometric in PAIRS and not image.encapsulated:
                 left, right = left // 2 * 2, -(-right // 2) * 2
             inside[max(0, box.top - margin) : max(0, box.bottom + margin), left:right] = True
     return inside

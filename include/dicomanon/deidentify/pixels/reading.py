@@ -64,6 +64,8 @@ class TextReader:
         if missing := [name for name in _MODELS if not (models / name).is_file()]:
             # It would try to fetch them.
             raise Fatal(f"install the package rapidocr anew: it lacks {', '.join(missing)}")
+        # Steps work on several objects at once: threads for parts of one would only get in their way.
+        cv2.setNumThreads(1)
         self._engine = rapidocr.RapidOCR(params=_PARAMETERS)
         # Models are loaded at the first call, under locks of its own.
         self._engine.run_ocr_steps(np.zeros((32, 32, 3), np.uint8), {})

@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 Marks = npt.NDArray[np.uint8]
 
 _WIDEST_STROKE = np.ones((9, 9), np.uint8)
-_SURROUNDINGS = (63, 63)
+_SURROUNDINGS = 63
 _ABOVE_MEAN = 3.5
 _ABOVE_MOST = 7.0
 _EVERY = 3
@@ -62,7 +62,9 @@ def text_areas(grey: Grey) -> list[Box]:
     """
     if min(grey.shape) < _LEAST_SIDE:
         return []
-    likely = _without_specks(_line_like(grey).astype(np.uint8))
+    likely = _without_specks(_line_like(grey))
+    if not likely.any():
+        return []
     around = cv2.dilate(likely, np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=8)
     areas = []
@@ -83,38 +85,45 @@ def _without_specks(likely: Marks) -> Marks:
     return kept
 
 
-def _line_like(grey: Grey) -> Mask:
+def _line_like(grey: Grey) -> Marks:
     """Return around which pixels strokes begin and end as often as letters do."""
-    low, high = np.percentile(grey[::3, ::3], (1, 99))
-    found = np.zeros(grey.shape, bool)
+    low, high = np.percentile(grey[::_EVERY, ::_EVERY], (1, 99))
+    found = np.zeros(grey.shape, np.uint8)
     for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
         detail: Any = cv2.morphologyEx(grey, brighter_or_darker, _WIDEST_STROKE)
-        strokes = detail > np.maximum(_noise(detail), _LEAST_SHARE * float(high - low))
-        across, down = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, np.float32)
-        across[:, 1:] = strokes[:, 1:] != strokes[:, :-1]
-        down[1:] = strokes[1:] != strokes[:-1]
-        found |= cv2.boxFilter(across, -1, (_LINE_LENGTH, _LINE_HEIGHT)) > _STROKE_ENDS
-        found |= cv2.boxFilter(down, -1, (_LINE_HEIGHT, _LINE_LENGTH)) > _STROKE_ENDS
+        strokes = cv2.compare(detail, _beyond_noise(detail, _LEAST_SHARE * float(high - low)), cv2.CMP_GT)
+        across, down = np.zeros(grey.shape, np.uint8), np.zeros(grey.shape, np.uint8)
+        cv2.bitwise_xor(strokes[:, 1:], strokes[:, :-1], across[:, 1:])
+        cv2.bitwise_xor(strokes[1:], strokes[:-1], down[1:])
+        found |= _many(across, (_LINE_LENGTH, _LINE_HEIGHT))
+        found |= _many(down, (_LINE_HEIGHT, _LINE_LENGTH))
     return found
 
 
-def _noise(detail: Grey) -> Grey:
-    """Return what the noise around a pixel does not reach.
+def _many(ends: Marks, line: tuple[int, int]) -> Marks:
+    """Return around which pixels a line of so many columns and rows has as many ends of strokes as letters have."""
+    return cv2.threshold(cv2.boxFilter(ends, -1, line), int(_STROKE_ENDS * _WHITE), 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
+
+
+def _beyond_noise(detail: Grey, least: float) -> Grey:
+    """Return what the noise around a pixel does not reach, or the least that a stroke must have.
 
     The mean tells of noise of any kind, but not where text fills a page. There most pixels still are no strokes.
     """
-    mean = cv2.boxFilter(detail, -1, _SURROUNDINGS, borderType=cv2.BORDER_REFLECT)
-    return np.minimum(_ABOVE_MEAN * mean, _ABOVE_MOST * _most(detail))  # type: ignore[no-any-return]
-
-
-def _most(detail: Grey) -> Grey:
-    """Return what 7 of 10 pixels around a pixel have at most."""
-    steps = np.float32(_STEPS / max(float(detail.mean()), _LEAST_NOISE))
+    some, others = detail[:-1:_EVERY, :-1:_EVERY], detail[1::_EVERY, 1::_EVERY]
+    around = (_SURROUNDINGS // _EVERY, _SURROUNDINGS // _EVERY)
+    mean: Any = cv2.boxFilter(np.ascontiguousarray(some), -1, around, borderType=cv2.BORDER_REFLECT)
     # The median of the greater of two pixels is the 71st percentile of all.
-    pairs = np.maximum(detail[:-1:_EVERY, :-1:_EVERY], detail[1::_EVERY, 1::_EVERY])
-    coarse: Any = cv2.medianBlur(np.clip(pairs * steps, 0, _WHITE).astype(np.uint8), _SURROUNDINGS[0] // _EVERY)
-    most: Any = cv2.resize(coarse, detail.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return most.astype(np.float32) / steps  # type: ignore[no-any-return]
+    most = _median(np.maximum(some, others), around[0])
+    coarse = np.maximum(np.minimum(_ABOVE_MEAN * mean, _ABOVE_MOST * most), np.float32(least))
+    limit: Any = cv2.resize(coarse, detail.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return limit  # type: ignore[no-any-return]
+
+
+def _median(values: Grey, around: int) -> Grey:
+    steps = np.float32(_STEPS / max(float(values.mean()), _LEAST_NOISE))
+    coarse: Any = cv2.medianBlur(np.clip(values * steps, 0, _WHITE).astype(np.uint8), around)
+    return coarse.astype(np.float32) / steps  # type: ignore[no-any-return]
 
 
 def _tiles(box: Box) -> Iterator[Box]:
