@@ -73,4 +73,4 @@ class Settings(ClinicalSettings):
     batches_at_once: Annotated[int, Field(ge=1, le=256)] = 2
     """How many batches are worked on at once: as many as the Airflow pools of both PACS have slots."""
     pull_threads: Annotated[int, Field(ge=1, le=32)] = 2
-    """WADO-RS streams that a task reads at once, each with one instance in memory."""
+    """WADO-RS streams that a task reads, or objects that it validates, at once, each with one instance in memory."""

@@ -64,6 +64,11 @@ def test_work_is_spread_over_the_batches_that_run_at_once() -> None:
     assert [len(batch) for batch in cut(planned, instances=1000, megabytes=9999, at_once=2)] == [400, 400]
 
 
+def test_a_few_large_objects_are_spread_too() -> None:
+    planned = [one for number in range(40) for one in study(1, number, DX)]
+    assert [len(batch) for batch in cut(planned, instances=1000, megabytes=9999, at_once=2)] == [20, 20]
+
+
 def test_little_work_is_not_spread() -> None:
     planned = [one for number in range(4) for one in study(20, 20 * number)]
     assert len(cut(planned, instances=1000, megabytes=9999, at_once=4)) == 1

@@ -16,7 +16,8 @@ MOST_BATCHES = 1000
 """Airflow refuses more than 1,024 mapped instances of a task; what is left over waits for the next run."""
 
 SMALLEST_SHARE = 100
-"""Instances below which a batch is not split for the sake of work at once: a task has a price of its own."""
+SMALLEST_SHARE_MEGABYTES = 200
+"""Instances and megabytes below which a batch is not split for the sake of work at once: a task has its own price."""
 
 USUAL_MEGABYTES = 1
 
@@ -56,15 +57,18 @@ def cut(
         Whether a series stays in one batch, however large that makes it: a face is found in a whole volume only.
     """
     share = min(instances, max(SMALLEST_SHARE, -(-len(planned) // at_once)))
+    share_megabytes = min(megabytes, max(SMALLEST_SHARE_MEGABYTES, -(-_megabytes(planned) // at_once)))
     batches: list[Batch] = []
     current: Batch = []
+    size = 0
     for study in _by_study(planned):
         for part in _parts(study, instances, megabytes, whole_series=whole_series):
-            together = len(current) + len(part)
-            if current and (together > share or _megabytes(current) + _megabytes(part) > megabytes):
+            weight = _megabytes(part)
+            if current and (len(current) + len(part) > share or size + weight > share_megabytes):
                 batches.append(current)
-                current = []
-            current = current + part
+                current, size = [], 0
+            current += part
+            size += weight
     return [*batches, current] if current else batches
 
 

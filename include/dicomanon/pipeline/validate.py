@@ -6,6 +6,7 @@ from itertools import groupby
 from dicomanon.crosswalk.rows import StagedInstance, Verdict
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.allowing import allowed_attributes
+from dicomanon.pipeline.at_once import at_once
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging
@@ -68,11 +69,28 @@ def validate(runtime: Runtime, batch_id: BatchId, docs: str) -> Counts:
 def _examine(
     runtime: Runtime, staging: Staging, staged: Sequence[StagedInstance], failed: dict[int, str]
 ) -> Iterator[Examined]:
-    """Yield the findings of each object; the known values of one study are in memory at a time.
+    """Yield the findings of each object; a few objects, and the known values of their studies, are in memory at a time.
 
     An object that trips a defect of ours is entered in ``failed`` with the type of the exception, and stops no other.
     """
     allowed = allowed_attributes(site_profile(runtime))
+
+    def examined(task: tuple[StagedInstance, Expected, KnownValueSearch]) -> Examined | None:
+        row, expected, search = task
+        data = staging.path(row.research_sop_uid).read_bytes()
+        try:
+            return row, expected, examine(data, expected, search, allowed)
+        except Exception as error:
+            failed[row.instance_id] = type(error).__name__
+            return None
+
+    yield from filter(None, at_once(runtime.settings.pull_threads, examined, _tasks(runtime, staged)))
+
+
+def _tasks(
+    runtime: Runtime, staged: Sequence[StagedInstance]
+) -> Iterator[tuple[StagedInstance, Expected, KnownValueSearch]]:
+    """Yield with each object what it must be and what must not be found in it."""
     for study_id, rows in groupby(staged, key=lambda row: row.study_id):
         search = KnownValueSearch(runtime.crosswalk.mapping.known_values([study_id])[study_id])
         date_shift_days = runtime.crosswalk.mapping.date_shift(study_id)
@@ -87,13 +105,7 @@ def _examine(
                 profile_version=row.profile_version,
                 date_shift_days=date_shift_days,
             )
-            data = staging.path(row.research_sop_uid).read_bytes()
-            try:
-                findings = examine(data, expected, search, allowed)
-            except Exception as error:
-                failed[row.instance_id] = type(error).__name__
-            else:
-                yield row, expected, findings
+            yield row, expected, search
 
 
 def _verdict(row: StagedInstance, findings: Findings, failed: tuple[str, ...]) -> Verdict:
