@@ -6,6 +6,7 @@ from typing import Self
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from dicomanon.crosswalk.audit.trail import Audit
 from dicomanon.crosswalk.devices import Devices
 from dicomanon.crosswalk.exports import Exports
 from dicomanon.crosswalk.keyring import Keyring
@@ -70,6 +71,7 @@ class Crosswalk:
         self.profiles = Profiles(session)
         self.devices = Devices(session)
         self.quarantine = Quarantine(session)
+        self.audit = Audit(session)
 
     def __enter__(self) -> Self:
         """Connect.

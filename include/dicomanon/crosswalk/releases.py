@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.access_events import record_access_event
+from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
@@ -83,10 +84,21 @@ class Releases:
             ) as copy:
                 for instance_id in ids:
                     copy.write_row((release.id, instance_id))
+            record_access_event(
+                connection,
+                self._session.keyring,
+                requester,
+                "cohort.release",
+                f"release {project}/{release.number:04d}" + (f", asked for by {request_key}" if request_key else ""),
+                len(ids),
+                subject=Subject(SubjectKind.RELEASE, str(release.id)),
+            )
         return release
 
-    def record_access(self, actor: str, action: str, reason: str, count: int) -> UUID:
-        """Append an access event: who was given how much, and why.
+    def record_access(
+        self, actor: str, action: str, reason: str, count: int, *, subject: Subject | None = None
+    ) -> UUID:
+        """Append an access event: who was given how much, of what, and why.
 
         Raises
         ------
@@ -94,7 +106,7 @@ class Releases:
             Actor, action or reason is empty.
         """
         with self._session.transaction() as connection:
-            return record_access_event(connection, self._session.keyring, actor, action, reason, count)
+            return record_access_event(connection, self._session.keyring, actor, action, reason, count, subject=subject)
 
 
 def _by_request(connection: Connection, project: str, request_key: str | None) -> ReleaseRow | None:
