@@ -1,4 +1,4 @@
-"""Make the keyring and the `.env` file that docker-compose.yaml asks for; never overwrites either."""
+"""Make the keyring, the audit key and the `.env` file that docker-compose.yaml asks for; never overwrites one."""
 
 import argparse
 import base64
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.keyring import Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +35,7 @@ def main() -> int:
         "--keyring",
         type=Path,
         default=ROOT / "deploy" / "secrets" / "keyring.json",
-        help="keyring to use, made if there is none (default: deploy/secrets/keyring.json)",
+        help="keyring to use, made if there is none, as is audit_key.pem beside it (default: in deploy/secrets)",
     )
     arguments = parser.parse_args()
 
@@ -47,11 +48,16 @@ def main() -> int:
     if made:
         keyring_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Keyring.generate(keyring_file)
+    audit_key_file = keyring_file.with_name("audit_key.pem")
+    made_audit_key = not audit_key_file.exists()
+    if made_audit_key:
+        HeadKey.generate(audit_key_file)
     public_key = base64.b64encode(Keyring.load(keyring_file).request_public_key).decode()
 
     makers: dict[str, Callable[[], str]] = {
         "AIRFLOW_FERNET_KEY": _fernet_key,
         "DICOMANON_KEYRING_HOST_FILE": lambda: str(keyring_file),
+        "DICOMANON_AUDIT_KEY_HOST_FILE": lambda: str(audit_key_file),
         "DICOMANON_REQUEST_PUBLIC_KEY": lambda: public_key,
     }
     lines = []
@@ -65,16 +71,18 @@ def main() -> int:
     print(f"wrote {env_file}; {'made' if made else 'kept'} {keyring_file}")
     if made:
         _hand_over(keyring_file)
+        print("keep a copy of the keyring apart from the database's backups: without it the crosswalk cannot be read")
+    if made_audit_key:
+        _hand_over(audit_key_file)
     return 0
 
 
-def _hand_over(keyring_file: Path) -> None:
-    """Give the keyring to the container's user, or say how."""
+def _hand_over(file: Path) -> None:
+    """Give a secret to the container's user, or say how."""
     if os.geteuid() == 0:
-        os.chown(keyring_file, AIRFLOW_UID, 0)
+        os.chown(file, AIRFLOW_UID, 0)
     elif os.geteuid() != AIRFLOW_UID:
-        print(f"the containers run as uid {AIRFLOW_UID}: sudo chown {AIRFLOW_UID}:0 {keyring_file}")
-    print("keep a copy of the keyring apart from the database's backups: without it the crosswalk cannot be read")
+        print(f"the containers run as uid {AIRFLOW_UID}: sudo chown {AIRFLOW_UID}:0 {file}")
 
 
 if __name__ == "__main__":

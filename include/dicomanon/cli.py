@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from dicomanon import __version__
+from dicomanon.cli_audit import audit_app
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
 from dicomanon.cli_site import site_profile_name
@@ -43,6 +44,7 @@ stack_app = typer.Typer(
 crosswalk_app = typer.Typer(help="The crosswalk itself; for admins, and audited.", no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
 app.add_typer(crosswalk_app, name="crosswalk")
+app.add_typer(audit_app, name="audit")
 app.add_typer(profile_app, name="profile")
 app.add_typer(pixels_app, name="pixels")
 

@@ -44,6 +44,15 @@ class CrosswalkSettings(BaseSettings):
             raise Fatal(f"set these environment variables, or correct them: {', '.join(names)}") from None
 
 
+class AuditSettings(CrosswalkSettings):
+    """What it takes to sign where the audit trail stands."""
+
+    audit_key_file: Path
+    """Ed25519 private key, PEM; made by ``dicomanon audit key``."""
+    audit_head_dir: Path
+    """Folder that signed heads are written to; copy it to where nobody who can write the crosswalk can write."""
+
+
 class ClinicalSettings(CrosswalkSettings):
     """What it takes to look at what is held: the crosswalk, the clinical PACS and the rules, and no way to research.
 

@@ -18,10 +18,11 @@ from cryptography.fernet import Fernet
 from pydantic import BaseModel
 
 from dicomanon.airflow_setup import LOGINS
+from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import BINARIES, PostgresServer, start_postgres
-from dicomanon.settings import PREFIX, Settings
+from dicomanon.settings import PREFIX, AuditSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yaml"
@@ -180,7 +181,9 @@ class TestSecrets:
 
     def test_generated_secrets_are_private_distinct_and_of_the_right_kind(self, generated: dict[str, str]) -> None:
         keyring_file = Path(generated["DICOMANON_KEYRING_HOST_FILE"])
-        for written in (keyring_file, keyring_file.with_name(".env")):
+        audit_key_file = Path(generated["DICOMANON_AUDIT_KEY_HOST_FILE"])
+        HeadKey.load(audit_key_file)
+        for written in (keyring_file, audit_key_file, keyring_file.with_name(".env")):
             assert stat.S_IMODE(written.stat().st_mode) == 0o600
         assert sorted(generated) == REQUIRED
         assert len(set(generated.values())) == len(generated)
@@ -280,7 +283,12 @@ class TestSettings:
         shared = COMPOSE["x-airflow-environment"].keys()
         given = {name for name in environment_of("airflow-worker") if name.startswith(PREFIX)} - shared
         assert set(self.variables(Settings, PREFIX, required=True)) <= given
-        assert given <= set(self.variables(Settings, PREFIX, required=False))
+        assert set(self.variables(AuditSettings, PREFIX, required=True)) <= given
+        known = {
+            *self.variables(Settings, PREFIX, required=False),
+            *self.variables(AuditSettings, PREFIX, required=False),
+        }
+        assert given <= known
 
     def test_shared_variables_are_those_that_dag_files_read(self) -> None:
         shared = {name for name in COMPOSE["x-airflow-environment"] if name.startswith(PREFIX)}

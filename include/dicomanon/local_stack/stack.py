@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.errors import DicomanonError, Fatal, Retriable
@@ -35,7 +36,7 @@ CHOICES = (
 )
 """Settings that a site may choose; the command and the tasks must see the same, or a patient would be two."""
 
-DAG_CHOICES = ("DICOMANON_INGEST_SCHEDULE", "DICOMANON_RETRY_SECONDS")
+DAG_CHOICES = ("DICOMANON_INGEST_SCHEDULE", "DICOMANON_AUDIT_SCHEDULE", "DICOMANON_RETRY_SECONDS")
 """What DAG files read when they are parsed, in whichever of Airflow's processes that is."""
 
 
@@ -58,6 +59,8 @@ def pipeline_environment(config: StackConfig) -> dict[str, str]:
         "DICOMANON_STAGING_DIR": str(folder / "staging"),
         "DICOMANON_DATA_DOCS_DIR": str(folder / "data-docs"),
         "DICOMANON_RELEASE_DIR": str(folder / "releases"),
+        "DICOMANON_AUDIT_KEY_FILE": str(_audit_key_file()),
+        "DICOMANON_AUDIT_HEAD_DIR": str(folder / "audit-heads"),
         **{name: value for name, value in config.choices.items() if name in CHOICES},
     }
 
@@ -121,6 +124,10 @@ def _keyring_file() -> Path:
     return state_folder() / "keys" / "keyring.json"
 
 
+def _audit_key_file() -> Path:
+    return state_folder() / "keys" / "audit_key.pem"
+
+
 def door_environment(config: StackConfig, keyring: Keyring) -> dict[str, str]:
     """Return what the api-server may know: the public key to seal with and where the Data Docs are; no secret."""
     settings = pipeline_environment(config)
@@ -176,6 +183,9 @@ def start_database(config: StackConfig) -> PostgresServer:
     if not keys.exists():
         keys.parent.mkdir(mode=0o700, exist_ok=True)
         Keyring.generate(keys)
+    if not _audit_key_file().exists():
+        HeadKey.generate(_audit_key_file())
+    (state_folder() / "audit-heads").mkdir(mode=0o700, exist_ok=True)
     with Crosswalk(pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"], Keyring.load(keys)) as crosswalk:
         crosswalk.migrate()
     return server

@@ -7,10 +7,20 @@ from dicomanon.crosswalk.audit.chain import Checked
 from dicomanon.crosswalk.audit.signed_head import HeadKey, PublicHeadKey, SignedHead, write_once
 from dicomanon.crosswalk.audit.trail import Audit
 from dicomanon.errors import Fatal
+from dicomanon.pipeline.runtime import Runtime
+from dicomanon.settings import AuditSettings
 
 log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
+
+
+def sign_site_head(runtime: Runtime) -> Counts:
+    """Sign as :func:`sign_head` does, with the site's key and into the site's folder."""
+    settings = AuditSettings.load()
+    key = HeadKey.load(settings.audit_key_file)
+    signed, checked = sign_head(runtime.crosswalk.audit, key, settings.audit_head_dir)
+    return {"verified": checked.entries, "signed_entry": signed.head.number}
 
 
 def sign_head(audit: Audit, key: HeadKey, folder: Path) -> tuple[SignedHead, Checked]:
@@ -45,10 +55,21 @@ def sign_head(audit: Audit, key: HeadKey, folder: Path) -> tuple[SignedHead, Che
 
 def newest_head(folder: Path, key: PublicHeadKey) -> SignedHead | None:
     """Return the head of the greatest number in a folder, ``None`` where there is none."""
+    files = head_files(folder)
+    return SignedHead.load(files[-1], key) if files else None
+
+
+def head_files(folder: Path) -> list[Path]:
+    """Return the signed heads of a folder, by number.
+
+    Raises
+    ------
+    Fatal
+        There is no such folder.
+    """
     if not folder.is_dir():
         raise Fatal("the folder of signed heads does not exist: make it, or set DICOMANON_AUDIT_HEAD_DIR")
-    files = sorted(folder.glob("head-*.json"))
-    return SignedHead.load(files[-1], key) if files else None
+    return sorted(folder.glob("head-*.json"))
 
 
 def file_name(signed: SignedHead) -> str:

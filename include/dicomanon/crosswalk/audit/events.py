@@ -14,6 +14,8 @@ class SubjectKind(StrEnum):
     STUDY = "study"
     SERIES = "series"
     INSTANCE = "instance"
+    INSTANCE_ROW = "instance-row"
+    """An instance that has no research UID, by the number of its row."""
     BATCH = "batch"
     RUN = "run"
     PROJECT = "project"
@@ -21,6 +23,7 @@ class SubjectKind(StrEnum):
     DEVICE = "device"
     PROFILE = "profile"
     ACCOUNT = "account"
+    OTHER = "other"
 
 
 class Subject(NamedTuple):
