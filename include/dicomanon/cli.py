@@ -18,6 +18,7 @@ from dicomanon import __version__
 from dicomanon.cli_audit import audit_app
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
+from dicomanon.cli_reidentify import reidentify_app
 from dicomanon.cli_site import site_profile_name
 from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
@@ -47,6 +48,7 @@ app.add_typer(crosswalk_app, name="crosswalk")
 app.add_typer(audit_app, name="audit")
 app.add_typer(profile_app, name="profile")
 app.add_typer(pixels_app, name="pixels")
+app.add_typer(reidentify_app, name="reidentify")
 
 
 def main() -> NoReturn:

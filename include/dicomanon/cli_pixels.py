@@ -93,6 +93,7 @@ def devices(
     from dicomanon.pipeline.device_text import device_text
 
     with site_crosswalk() as crosswalk:
+        crosswalk.releases.record_access(signer(), "pixels.devices", "devices and what was said of them", 1)
         seen = crosswalk.devices.all()
     wanted = [device for device in seen if not (unconfirmed and device.confirmations)]
     if as_json:
@@ -157,6 +158,7 @@ def review(
         settings = ClinicalSettings.load()
         profile = resolve_profile(settings.profile, crosswalk, settings.profile_approvals)
         who = signer()
+        crosswalk.releases.record_access(who, "pixels.devices", reason, 1)
         with bound(port) as listening, ClinicalPacs(for_a_person(settings.clinical)) as clinical:
             door = Door(listening.getsockname()[1])
             looks = Looks(

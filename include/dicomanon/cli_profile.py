@@ -63,6 +63,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a whole profile: its options, its overrides, and who stands for it and why."""
+    from dicomanon.crosswalk.audit.events import Subject, SubjectKind
     from dicomanon.pipeline import profile_text
 
     found, published = _found(profile)
@@ -80,7 +81,12 @@ def show(
     for line in (*profile_text.heading(found), *profile_text.summary(found)):
         _tell(line)
     say(f"  {'standing':<{profile_text.WIDTH}}{profile_text.standing(found.version, publication, _approvals())}")
-    for signature in published.signatures if published else ():
+    signatures = published.signatures if published else ()
+    if signatures:
+        subject = Subject(SubjectKind.PROFILE, found.version)
+        with site_crosswalk() as crosswalk:
+            crosswalk.releases.record_access(signer(), "profile.show", "reasons", len(signatures), subject=subject)
+    for signature in signatures:
         say(f"  {'':<{profile_text.WIDTH}}{signature.who}: {signature.reason.reveal()}")
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dicomanon.errors import Fatal
+from dicomanon.account import signer
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.database import Crosswalk
+
+__all__ = ["is_site", "signer", "site_crosswalk", "site_profile_name"]
 
 
 def is_site() -> bool:
@@ -47,17 +49,3 @@ def site_crosswalk(*, connections: int = 1) -> Iterator["Crosswalk"]:
     keyring = Keyring.load(settings.keyring_file)
     with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=connections) as crosswalk:
         yield crosswalk
-
-
-def signer() -> str:
-    """Return who signs: the account that the kernel knows this process by.
-
-    The environment's idea of a user is anybody's to set, and a second kind of name would make two persons of one.
-    """
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        raise Fatal("your account has no name on this system: run this as somebody who has one") from None

@@ -28,6 +28,11 @@ class CrosswalkSettings(BaseSettings):
     """How many persons, the publisher included, must stand for a profile that does not come with the release. From 2 on
     a profile file is used only if its very content is published and approved."""
 
+    reidentify_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """How long a request for re-identification may be decided and shown."""
+    reidentify_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many of them a person may make in 24 hours."""
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment.

@@ -128,6 +128,7 @@ class TestAppendOnly:
         *("identity_event", "verdict", "store_receipt", "task_event", "access_event"),
         *("release", "release_instance"),
         *("profile_version", "profile_approval", "action_counts"),
+        *("reidentification_request", "reidentification_decision", "reidentification_showing"),
     )
     CHANGES = (
         "UPDATE crosswalk.patient SET pseudonym = 'DX'",

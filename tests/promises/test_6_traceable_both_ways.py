@@ -94,7 +94,7 @@ def test_the_maps_lead_back_from_every_research_uid(ingested: Ingested) -> None:
             for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
                 assert back[str(result[keyword].value)] == str(source[keyword].value)
             assert people[str(result.PatientID)] == str(source.PatientID)
-    assert ingested.site.rows("SELECT actor, action FROM crosswalk.access_event ORDER BY id DESC LIMIT 1") == [
+    assert ingested.site.rows("SELECT actor, action FROM crosswalk.access_event ORDER BY number DESC LIMIT 1") == [
         ("auditor", "export maps")
     ]
 

@@ -20,7 +20,10 @@ PNG = b"\x89PNG"
 
 
 def looks(site: Site) -> list[tuple[Any, ...]]:
-    return site.rows("SELECT actor, action, count, instance_id FROM crosswalk.access_event ORDER BY recorded_at")
+    return site.rows(
+        "SELECT actor, action, count, instance_id FROM crosswalk.access_event"
+        " WHERE action = 'pixels.review' ORDER BY number"
+    )
 
 
 def words(svg: str) -> str:
@@ -94,7 +97,9 @@ class TestPictures:
         assert (actor, action, count) == ("reviewer", ACTION, 1)
         ((state, reason),) = waiting.rows("SELECT state::text, reason FROM crosswalk.instance WHERE id = %s", instance)
         assert (state, reason) == ("held", "unconfirmed-device")
-        ((row, sealed),) = waiting.rows("SELECT id, reason_sealed FROM crosswalk.access_event")
+        ((row, sealed),) = waiting.rows(
+            "SELECT id, reason_sealed FROM crosswalk.access_event WHERE action = 'pixels.review'"
+        )
         assert WHY.encode() not in bytes(sealed)
         assert open_text(waiting.keyring, "access_event.reason", row, sealed) == WHY
 

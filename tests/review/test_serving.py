@@ -52,7 +52,7 @@ def test_shows_pictures_and_writes_no_file_for_the_kernel_lets_it_write_none(
     assert process.rlimit(resource.RLIMIT_CORE) == (0, 0)
     assert files(waiting.folder) == before
     assert [each for each in process.open_files() if each.mode != "r"] == []
-    assert waiting.rows("SELECT count(*) FROM crosswalk.access_event") == [(2,)]
+    assert waiting.rows("SELECT count(*) FROM crosswalk.access_event WHERE action = 'pixels.review'") == [(2,)]
 
 
 def test_what_it_shows_is_not_in_its_output(served: Served, browser: requests.Session) -> None:

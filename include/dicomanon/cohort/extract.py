@@ -16,6 +16,7 @@ from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_manifest
 from dicomanon.cohort.resolve import Resolution, resolve
 from dicomanon.cohort.sealing import open_conf
+from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.errors import Fatal
 
@@ -84,6 +85,10 @@ def check_request(services: Services, request: CohortRequest) -> Counts:
     Fatal
         It cannot be carried out; the message names parameters and positions, no values.
     """
+    # Before it is opened: what is asked for identifies patients, too.
+    services.crosswalk.releases.record_access(
+        request.requester, "cohort.request", f"{request.dag_id} {request.run_id}", 1
+    )
     return {name: int(value) for name, value in _criteria(services, request).counts().items()}
 
 
@@ -107,6 +112,7 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         "cohort.resolve",
         f"project {criteria.project}, {request.dag_id} {request.run_id}",
         len(criteria.patient_ids) + len(criteria.accession_numbers),
+        subject=Subject(SubjectKind.PROJECT, criteria.project),
     )
     resolution = resolve(crosswalk, criteria, settings.default_issuer)
     _log_unmatched(resolution)

@@ -17,6 +17,7 @@ from dicomanon.crosswalk.migrations import migrate
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
 from dicomanon.crosswalk.quarantine import Quarantine
+from dicomanon.crosswalk.reidentification.requests import Reidentification
 from dicomanon.crosswalk.releases import Releases
 from dicomanon.crosswalk.session import Connection, Session, translated
 from dicomanon.errors import Fatal
@@ -72,6 +73,7 @@ class Crosswalk:
         self.devices = Devices(session)
         self.quarantine = Quarantine(session)
         self.audit = Audit(session)
+        self.reidentification = Reidentification(session)
 
     def __enter__(self) -> Self:
         """Connect.

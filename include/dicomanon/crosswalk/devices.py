@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
+from dicomanon.crosswalk.access_events import record_access_event
+from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import DeviceConfirmation, SeenDevice
 from dicomanon.crosswalk.sealed import open_phi, open_text, seal_text
 from dicomanon.crosswalk.session import Connection, Session
@@ -94,7 +96,17 @@ class Devices:
                     seal_text(self._session.keyring, "device_confirmation.reason", row, reason),
                 ),
             )
-            return 0 if decision is DeviceDecision.HOLD else _queue_again(connection, device_id)
+            queued = 0 if decision is DeviceDecision.HOLD else _queue_again(connection, device_id)
+            record_access_event(
+                connection,
+                self._session.keyring,
+                author.strip(),
+                "device.confirm",
+                f"{decision.value}: {reason}",
+                queued,
+                subject=Subject(SubjectKind.DEVICE, str(device_id)),
+            )
+        return queued
 
     def all(self) -> list[SeenDevice]:
         """Return every device that was seen, those that most instances wait for first."""

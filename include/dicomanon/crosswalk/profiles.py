@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
+from dicomanon.crosswalk.access_events import record_access_event
+from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import ProfileApproval, ProfilePublication
 from dicomanon.crosswalk.sealed import open_phi, seal_text
 from dicomanon.crosswalk.session import Connection, Session
@@ -105,6 +107,7 @@ class Profiles:
                     seal_text(self._session.keyring, "profile_version.reason", row, reason),
                 ),
             )
+            self._record(connection, actor, "profile.publish", reason, version)
             return self._found(connection, version), True
 
     def approve(self, version: str, *, actor: str, reason: str) -> tuple[PublishedProfile, bool]:
@@ -135,6 +138,7 @@ class Profiles:
                 " SELECT %s, id, %s, %s FROM crosswalk.profile_version WHERE version = %s",
                 (row, who, seal_text(self._session.keyring, "profile_approval.reason", row, reason), version),
             )
+            self._record(connection, who, "profile.approve", reason, version)
             return self._found(connection, version), True
 
     def find(self, version: str) -> PublishedProfile | None:
@@ -153,6 +157,10 @@ class Profiles:
         with self._session.transaction() as connection:
             rows = connection.execute(_COLUMNS + " ORDER BY name, published_at DESC").fetchall()
             return self._open(connection, rows)
+
+    def _record(self, connection: Connection, actor: str, action: str, reason: str, version: str) -> None:
+        subject = Subject(SubjectKind.PROFILE, version)
+        record_access_event(connection, self._session.keyring, actor.strip(), action, reason, 1, subject=subject)
 
     def _found(self, connection: Connection, version: str) -> PublishedProfile:
         found = self._find(connection, version)

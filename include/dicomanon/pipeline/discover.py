@@ -10,6 +10,7 @@ from dicomanon.crosswalk.rows import DueStudy
 from dicomanon.errors import DicomanonError
 from dicomanon.identity import StudySighting
 from dicomanon.pipeline.runtime import Runtime
+from dicomanon.pipeline.task_reads import record_read
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def discover(
         return ledger.enroll(study.study_id, sightings, datetime.now(UTC)).new
 
     due = ledger.due(quiet, datetime.now(UTC))
+    record_read(runtime.crosswalk, "task.discover", "source UIDs", len(due))
     troubles: Counter[str] = Counter()
     with ThreadPoolExecutor(runtime.settings.clinical.threads) as pool:
         for outcome in pool.map(enroll, due):

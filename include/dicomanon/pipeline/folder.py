@@ -1,6 +1,5 @@
 """De-identifies a folder of files with the pipeline's engine, checks and pseudonyms, without any PACS."""
 
-import getpass
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from functools import cache, partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from dicomanon.account import signer
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.deidentify import SourceInstance, UidMapper, parse
@@ -320,7 +320,7 @@ def _admit(profile: str, files: int, *, maps: bool) -> Profile:
     with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
         rules = resolve_profile(profile, crosswalk, settings.profile_approvals)
         reason = "maps of old and new identifiers were written" if maps else "no map was written"
-        crosswalk.releases.record_access(getpass.getuser(), "folder.deidentify", reason, files)
+        crosswalk.releases.record_access(signer(), "folder.deidentify", reason, files)
     return rules
 
 

@@ -18,6 +18,7 @@ from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.series import WaitingSeries
 from dicomanon.pipeline.slices import SliceBuffer
 from dicomanon.pipeline.staging import Staging
+from dicomanon.pipeline.task_reads import record_batch_read
 from dicomanon.profile import compile_profile
 from dicomanon.reasons import HoldReason
 from dicomanon.values import BatchId, ResearchUid
@@ -95,6 +96,7 @@ def pull_and_anonymize(runtime: Runtime, batch_id: BatchId, *, last_try: bool = 
     )
     staging = Staging(runtime.settings.staging_dir, batch_id)
     todo = [source for source in runtime.crosswalk.ledger.batch_sources(batch_id) if _is_missing(source, staging)]
+    record_batch_read(runtime.crosswalk, "task.pull", "source UIDs and identities", batch_id, len(todo))
     desk = _Desk(runtime, batch_id, staging)
     fetcher = _Fetcher(runtime, anonymizer, desk, todo)
 

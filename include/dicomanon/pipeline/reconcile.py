@@ -9,6 +9,7 @@ from uuid import UUID
 from dicomanon.crosswalk.rows import StudyBalance
 from dicomanon.errors import DicomanonError, Fatal
 from dicomanon.pipeline.runtime import Runtime
+from dicomanon.pipeline.task_reads import record_read
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class ReconciledStudy:
 def reconcile(runtime: Runtime, run_id: UUID) -> list[ReconciledStudy]:
     """Ask both PACS what they have of every study that the run touched."""
     accounts = runtime.crosswalk.ledger.balance(run_id=run_id)
+    record_read(runtime.crosswalk, "task.reconcile", "source UIDs", len(accounts), str(run_id))
 
     def count(account: StudyBalance) -> ReconciledStudy:
         research = account.research_study_uid

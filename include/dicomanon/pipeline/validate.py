@@ -10,6 +10,7 @@ from dicomanon.pipeline.at_once import at_once
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging
+from dicomanon.pipeline.task_reads import record_batch_read
 from dicomanon.reasons import HoldReason
 from dicomanon.validate.checkpoint import run_checkpoint
 from dicomanon.validate.examine import Expected, Findings, examine
@@ -41,6 +42,7 @@ def validate(runtime: Runtime, batch_id: BatchId, docs: str) -> Counts:
         raise Fatal(f"{missing} staged objects are missing: clear this batch's pull_and_anonymize to pull them again")
     if not staged:
         return {"instances": 0, "passed": 0, "held": 0}
+    record_batch_read(runtime.crosswalk, "task.validate", "known values and date shifts", batch_id, len(staged))
     failed: dict[int, str] = {}
     examined = list(_examine(runtime, staging, staged, failed))
     for instance_id, error in failed.items():
