@@ -1,4 +1,4 @@
-"""Promise 7: nobody sees a held picture of whom the audit trail does not tell who, what and why, before they see it."""
+"""Promise 7: nobody sees what identifies a patient of which the audit trail does not tell who, what and why before."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,22 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 from tests.proxy import proxy
-from tests.site import Run, Site, ct, encoded, study
+from tests.site import Ingested, Run, Site, ct, encoded, study
 
+from dicomanon.crosswalk.audit.dicom_message import dicom_message
+from dicomanon.crosswalk.audit.fhir import audit_event
+from dicomanon.crosswalk.audit.reported import reported
+from dicomanon.crosswalk.audit.trail import Wanted
+from dicomanon.crosswalk.mapping import Mapping
 from dicomanon.crosswalk.sealed import open_text
+from dicomanon.errors import Fatal
 from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.profile import compile_profile, load_profile
 from dicomanon.review.app import create_app
 from dicomanon.review.door import Door
 from dicomanon.review.looks import Looks
 from dicomanon.review.pages import Samples
+from dicomanon.sample.leaks import LeakScanner
 from dicomanon.settings import ClinicalSettings
 
 PORT = 8765
@@ -127,3 +134,51 @@ def test_the_trail_keeps_the_reason_to_itself(waiting: Site, reviewer: TestClien
     rows = waiting.rows("SELECT t::text FROM crosswalk.access_event t")
     assert rows
     assert "Thistlemantle" not in str(rows)
+
+
+class TestWholeRun:
+    """What a run reads and what people then do: an entry each, in a chain that holds."""
+
+    def test_each_task_that_reads_of_patients_says_so_for_its_batch(self, site: Site) -> None:
+        of = study("audited")
+        site.load(encoded(ct(of)))
+        Run().complete()
+        entries = site.rows("SELECT actor, action, subject_kind, count FROM crosswalk.access_event ORDER BY number")
+        assert entries == [
+            ("pipeline", "task.discover", "", 1),
+            ("pipeline", "task.pull", "batch", 1),
+            ("pipeline", "task.validate", "batch", 1),
+            ("pipeline", "task.reconcile", "run", 1),
+        ]
+        ((batch,),) = site.rows("SELECT subject FROM crosswalk.access_event WHERE action = 'task.pull'")
+        assert site.rows("SELECT count(*) FROM crosswalk.batch WHERE id = %s", batch) == [(1,)]
+
+    def test_nothing_is_read_where_it_cannot_be_recorded(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        site.load(encoded(ct(study("unrecorded"))))
+        run = Run()
+        batches = run.pulled()
+        with psycopg.connect(site.dsn) as connection:
+            connection.execute("ALTER TABLE crosswalk.access_event ADD CHECK (action <> 'task.validate')")
+        read: list[object] = []
+        monkeypatch.setattr(Mapping, "known_values", lambda *given: read.append(given))
+        with pytest.raises(Fatal):
+            run.validate(batches[0])
+        assert read == []
+
+    def test_the_chain_holds_and_its_export_names_no_patient(self, ingested: Ingested) -> None:
+        with ingested.site.crosswalk() as crosswalk:
+            checked = crosswalk.audit.verify()
+            assert checked.fault is None
+            assert checked.entries > 0
+            found = list(reported(crosswalk.audit, crosswalk.audit.entries(Wanted())))
+        messages = "\n".join(
+            [*(dicom_message(one, "x") for one in found), *(str(audit_event(one, "x")) for one in found)]
+        )
+        assert LeakScanner(ingested.planted).scan_text(messages) == []
+        assert not any(uid in messages for uid in ingested.sources)
+
+    def test_what_was_done_with_a_patient_is_found_by_the_pseudonym(self, waiting: Site, reviewer: TestClient) -> None:
+        with waiting.crosswalk() as crosswalk:
+            ((pseudonym,),) = waiting.rows("SELECT pseudonym FROM crosswalk.patient")
+            about = crosswalk.audit.newest(Wanted(about=pseudonym), 10)
+        assert "task.pull" in {entry.action for entry in about}
