@@ -13,6 +13,7 @@ from io import BytesIO, StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -257,12 +258,29 @@ class Site:
 
     def states(self) -> dict[str, str]:
         """State and reason of every instance, by its source SOP Instance UID."""
-        rows = self.rows("SELECT id, state, reason, uid_sealed FROM crosswalk.instance")
-        keyring = self.keyring
-        return {
-            open_text(keyring, "instance.uid", row, sealed): f"{state}({reason})" if reason else state
-            for row, state, reason, sealed in rows
-        }
+        uids = self.source_uids()
+        rows = self.rows("SELECT id, state, reason FROM crosswalk.instance")
+        return {uids[row]: f"{state}({reason})" if reason else state for row, state, reason in rows}
+
+    def source_uids(self) -> dict[int, str]:
+        """Source SOP Instance UID of every instance row."""
+        rows = self.rows(
+            "SELECT i.id, i.uid_sealed, st.id, st.key_wrapped FROM crosswalk.instance i"
+            " JOIN crosswalk.study st ON st.id = i.study_id"
+        )
+        with self.crosswalk() as crosswalk:
+            keys = crosswalk.keys.chain
+            return {
+                row: open_text(keys.of("study", study, wrapped), "instance.uid", row, sealed)
+                for row, sealed, study, wrapped in rows
+            }
+
+    def access_reasons(self) -> dict[UUID, str]:
+        """Reason of every access event."""
+        rows = self.rows("SELECT id, reason_sealed FROM crosswalk.access_event")
+        with self.crosswalk() as crosswalk:
+            site = crosswalk.keys.chain.site
+            return {row: open_text(site, "access_event.reason", row, sealed) for row, sealed in rows}
 
     def trace(self, identifier: str) -> Trace:
         with self.crosswalk() as crosswalk:
@@ -407,14 +425,15 @@ def ingest_sample(site: Site, waves: Sequence[tuple[Path, SampleManifest]]) -> I
             balances.append(last)
             if len(balances) == 1:
                 first = site.research_objects()
-    uids = site.rows("SELECT id, uid_sealed, research_sop_uid FROM crosswalk.instance WHERE research_sop_uid <> ''")
+    source_uids = site.source_uids()
+    uids = site.rows("SELECT id, research_sop_uid FROM crosswalk.instance WHERE research_sop_uid <> ''")
     return Ingested(
         site=site,
         sources=sources,
         first=first,
         research=site.research_objects(),
         states=site.states(),
-        uids={open_text(site.keyring, "instance.uid", row, sealed): uid for row, sealed, uid in uids},
+        uids={source_uids[row]: uid for row, uid in uids},
         planted=waves[-1][1].planted,
         log=written.getvalue(),
         staged=staged,

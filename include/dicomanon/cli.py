@@ -16,6 +16,7 @@ import typer
 
 from dicomanon import __version__
 from dicomanon.cli_audit import audit_app
+from dicomanon.cli_keys import keys_app
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
 from dicomanon.cli_reidentify import reidentify_app
@@ -49,6 +50,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(profile_app, name="profile")
 app.add_typer(pixels_app, name="pixels")
 app.add_typer(reidentify_app, name="reidentify")
+app.add_typer(keys_app, name="keys")
 
 
 def main() -> NoReturn:
@@ -280,13 +282,13 @@ def deidentify(
 def migrate() -> None:
     """Bring the crosswalk's schema up to date; safe to run again, and by two processes at once."""
     from dicomanon.crosswalk.database import Crosswalk
-    from dicomanon.crosswalk.keyring import Keyring
+    from dicomanon.crosswalk.keys.opening import load_keyring
     from dicomanon.local_stack.stack import require_site
     from dicomanon.settings import CrosswalkSettings
 
     require_site()
     settings = CrosswalkSettings.load()
-    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), Keyring.load(settings.keyring_file)) as crosswalk:
+    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), load_keyring(settings)) as crosswalk:
         crosswalk.migrate()
     out.print("the crosswalk is up to date")
 

@@ -40,12 +40,12 @@ def site_crosswalk(*, connections: int = 1) -> Iterator["Crosswalk"]:
         It cannot be reached.
     """
     from dicomanon.crosswalk.database import Crosswalk
-    from dicomanon.crosswalk.keyring import Keyring
+    from dicomanon.crosswalk.keys.opening import load_keyring
     from dicomanon.local_stack.stack import require_site
     from dicomanon.settings import CrosswalkSettings
 
     require_site()
     settings = CrosswalkSettings.load()
-    keyring = Keyring.load(settings.keyring_file)
-    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=connections) as crosswalk:
+    dsn = settings.crosswalk_dsn.get_secret_value()
+    with Crosswalk(dsn, load_keyring(settings), max_size=connections) as crosswalk:
         yield crosswalk

@@ -28,6 +28,8 @@ class HoldReason(StrEnum):
     """An action of the profile could not be carried out on an element."""
     IDENTITY_CONFLICT = "identity-conflict"
     """The same Patient ID with another name, birth date or sex, or a second patient in one study."""
+    KEYS_DESTROYED = "keys-destroyed"
+    """The keys of this patient were destroyed on purpose: nothing of them is taken up again."""
     UID_REUSED = "uid-reused"
     """The same SOP Instance UID under another study or with other content."""
     NOT_RETRIEVED = "not-retrieved"

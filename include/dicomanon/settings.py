@@ -1,7 +1,7 @@
 """Where things are and how much at once: read from the environment, in one place."""
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +32,16 @@ class CrosswalkSettings(BaseSettings):
     """How long a request for re-identification may be decided and shown."""
     reidentify_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many of them a person may make in 24 hours."""
+    master_key_from: Literal["keyring", "environment", "command"] = "keyring"
+    """Which master key wraps the keys in the crosswalk; the others that are set can still open."""
+    master_key: SecretStr | None = None
+    """32 bytes in base64."""
+    former_master_key: SecretStr | None = None
+    """The one that ``master_key`` replaces, until the rotation is finished."""
+    master_key_command: str = ""
+    """Program, with its arguments, that wraps and unwraps with a key that we do not have; no secrets in arguments."""
+    master_key_name: str = "kms"
+    """Names the key of that program in the crosswalk; another key needs another name."""
 
     @classmethod
     def load(cls) -> Self:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.errors import Fatal
@@ -24,7 +22,7 @@ class TestFile:
         generated = Keyring.generate(tmp_path / "keys")
         loaded = Keyring.load(tmp_path / "keys")
         assert loaded.uid_key == generated.uid_key
-        assert loaded.open(generated.seal(b"x", "c|1"), "c|1") == b"x"
+        assert loaded.sealing_key == generated.sealing_key
         assert loaded.index("k", "v") == generated.index("k", "v")
 
     def test_is_never_overwritten(self, keyring_file: Path) -> None:
@@ -61,35 +59,32 @@ class TestFile:
             Keyring.load(tmp_path / "none")
 
 
-class TestSeal:
-    @given(st.binary(max_size=200), st.text(max_size=40))
-    def test_opens_to_what_was_sealed(self, plaintext: bytes, context: str) -> None:
-        assert KEYS.open(KEYS.seal(plaintext, context), context) == plaintext
+class TestReplacedSealingKey:
+    def test_is_in_the_file_with_the_former_one_beside_it(self, keyring_file: Path) -> None:
+        before = Keyring.load(keyring_file)
+        before.replaced_sealing_key().replace(keyring_file)
+        after = Keyring.load(keyring_file)
+        assert after.sealing_key != before.sealing_key
+        assert [master.name for master in after.masters[1:]] == [master.name for master in before.masters]
+        assert (after.uid_key, after.index("k", "v")) == (before.uid_key, before.index("k", "v"))
 
-    def test_same_text_is_sealed_differently_each_time(self) -> None:
-        assert KEYS.seal(b"MRN", "c") != KEYS.seal(b"MRN", "c")
+    def test_forgets_the_former_one_when_told(self, keyring_file: Path) -> None:
+        Keyring.load(keyring_file).replaced_sealing_key().replace(keyring_file)
+        kept = Keyring.load(keyring_file)
+        kept.without_former_keys().replace(keyring_file)
+        assert [master.name for master in Keyring.load(keyring_file).masters] == [kept.masters[0].name]
 
-    @given(st.integers(min_value=0, max_value=32), st.integers(min_value=1, max_value=255))
-    def test_refused_when_any_byte_was_changed(self, position: int, change: int) -> None:
-        sealed = bytearray(KEYS.seal(b"MRN-1", "c"))
-        sealed[position] ^= change
-        with pytest.raises(Fatal) as refused:
-            KEYS.open(bytes(sealed), "c")
-        assert "MRN-1" not in str(refused.value)
+    @pytest.mark.parametrize("mode", [0o600, 0o440])
+    def test_leaves_mode_and_nothing_beside_the_file(self, keyring_file: Path, mode: int) -> None:
+        os.chmod(keyring_file, mode)
+        Keyring.load(keyring_file).replaced_sealing_key().replace(keyring_file)
+        assert keyring_file.stat().st_mode & 0o777 == mode
+        assert list(keyring_file.parent.iterdir()) == [keyring_file]
 
-    @given(st.integers(min_value=0, max_value=33))
-    def test_refused_when_cut_short(self, length: int) -> None:
-        with pytest.raises(Fatal):
-            KEYS.open(KEYS.seal(b"MRN-1", "c")[:length], "c")
-
-    def test_refused_in_another_context(self) -> None:
-        with pytest.raises(Fatal, match="does not open"):
-            KEYS.open(KEYS.seal(b"MRN-1", "patient.identity|1"), "patient.identity|2")
-
-    def test_refused_with_another_key(self) -> None:
-        other = Keyring(b"e" * 32, b"b" * 32, b"c" * 32, b"d" * 32)
-        with pytest.raises(Fatal, match="does not open"):
-            other.open(KEYS.seal(b"MRN-1", "c"), "c")
+    def test_leaves_a_file_that_cannot_be_replaced(self, tmp_path: Path) -> None:
+        missing = tmp_path / "nowhere" / "keyring.json"
+        with pytest.raises(Fatal, match="cannot be replaced"):
+            KEYS.replaced_sealing_key().replace(missing)
 
 
 class TestIndex:

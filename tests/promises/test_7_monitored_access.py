@@ -13,7 +13,6 @@ from dicomanon.crosswalk.audit.fhir import audit_event
 from dicomanon.crosswalk.audit.reported import reported
 from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.mapping import Mapping
-from dicomanon.crosswalk.sealed import open_text
 from dicomanon.errors import Fatal
 from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.profile import compile_profile, load_profile
@@ -78,10 +77,11 @@ def pictures(monkeypatch: pytest.MonkeyPatch, reviewer: TestClient) -> list[str]
 
 
 def trail(site: Site) -> list[tuple[str, str, int, str]]:
+    reasons = site.access_reasons()
     return [
-        (actor, action, instance, open_text(site.keyring, "access_event.reason", row, sealed))
-        for row, actor, action, instance, sealed in site.rows(
-            "SELECT id, actor, action, instance_id, reason_sealed FROM crosswalk.access_event"
+        (actor, action, instance, reasons[row])
+        for row, actor, action, instance in site.rows(
+            "SELECT id, actor, action, instance_id FROM crosswalk.access_event"
             " WHERE action = 'pixels.review' ORDER BY number"
         )
     ]

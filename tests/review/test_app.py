@@ -12,7 +12,6 @@ from tests.proxy import Reply, proxy
 from tests.review.conftest import COMMAND, HERE, NAME, WHY, Opening, Reviewer, banner, of_device
 from tests.site import Run, Site, ct, encoded, study
 
-from dicomanon.crosswalk.sealed import open_text
 from dicomanon.local_stack.ports import free_port
 from dicomanon.review.looks import ACTION
 
@@ -101,7 +100,7 @@ class TestPictures:
             "SELECT id, reason_sealed FROM crosswalk.access_event WHERE action = 'pixels.review'"
         )
         assert WHY.encode() not in bytes(sealed)
-        assert open_text(waiting.keyring, "access_event.reason", row, sealed) == WHY
+        assert waiting.access_reasons() == {row: WHY}
 
     def test_large_with_the_text_outlined_and_what_is_decided(self, waiting: Site, reviewing: Opening) -> None:
         reviewer = reviewing()

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.audit.events import AccessEvent, Subject
-from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.sealed import seal_text
 from dicomanon.crosswalk.session import Connection
 from dicomanon.errors import Fatal
 
 
-def record_access_events(connection: Connection, keyring: Keyring, events: Sequence[AccessEvent]) -> list[UUID]:
-    """Append events in their order, all or none; the reasons are sealed, since people type names and numbers into them.
+def record_access_events(connection: Connection, site: Sealer, events: Sequence[AccessEvent]) -> list[UUID]:
+    """Append events in their order, all or none; their reasons are sealed: people type names and numbers into them.
 
     Call it last in a transaction that locks other rows: from here to its end nobody else can append, and whoever waits
     for its turn while holding a row that this transaction wants would wait for ever.
@@ -38,10 +38,7 @@ def record_access_events(connection: Connection, keyring: Keyring, events: Seque
             ids,
             [event.actor for event in events],
             [event.action for event in events],
-            [
-                seal_text(keyring, "access_event.reason", row, event.reason)
-                for row, event in zip(ids, events, strict=True)
-            ],
+            [seal_text(site, "access_event.reason", row, event.reason) for row, event in zip(ids, events, strict=True)],
             [event.count for event in events],
             [event.instance_id for event in events],
             [event.subject.kind.value if event.subject else "" for event in events],
@@ -53,7 +50,7 @@ def record_access_events(connection: Connection, keyring: Keyring, events: Seque
 
 def record_access_event(
     connection: Connection,
-    keyring: Keyring,
+    site: Sealer,
     actor: str,
     action: str,
     reason: str,
@@ -73,4 +70,4 @@ def record_access_event(
         Actor, action or reason is empty.
     """
     event = AccessEvent(actor, action, reason, count, subject, instance_id)
-    return record_access_events(connection, keyring, [event])[0]
+    return record_access_events(connection, site, [event])[0]

@@ -10,9 +10,10 @@ from dicomanon.crosswalk.session import Session
 from dicomanon.values import Pseudonym, ResearchUid
 
 _STUDIES = """
-SELECT st.id, st.uid_sealed, st.research_study_uid, p.pseudonym, st.observed_count
+SELECT st.id, st.uid_sealed, st.research_study_uid, p.pseudonym, st.observed_count, st.key_wrapped
 FROM crosswalk.study st LEFT JOIN crosswalk.patient p ON p.id = st.patient_id
-WHERE (%(studies)s::uuid[] IS NULL OR st.id = ANY(%(studies)s))
+WHERE st.key_destroyed_at IS NULL
+  AND (%(studies)s::uuid[] IS NULL OR st.id = ANY(%(studies)s))
   AND (%(run)s::uuid IS NULL OR st.id IN (
       SELECT i.study_id FROM crosswalk.batch b JOIN crosswalk.instance i ON i.batch_id = b.id
       WHERE b.run_id = %(run)s))
@@ -31,7 +32,10 @@ WHERE study_id = ANY(%s) AND modality <> '' GROUP BY study_id
 
 
 def balance(session: Session, study_ids: Sequence[UUID] | None, run_id: UUID | None) -> list[StudyBalance]:
-    """Count the instances of each study by state, all at one moment."""
+    """Count the instances of each study by state, all at one moment.
+
+    Studies whose keys were destroyed are left out: there is no UID to ask the clinical PACS by.
+    """
     scope = {"studies": None if study_ids is None else list(study_ids), "run": run_id}
     with session.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -54,7 +58,7 @@ def balance(session: Session, study_ids: Sequence[UUID] | None, run_id: UUID | N
     return [
         StudyBalance(
             study_id=row[0],
-            study_uid=open_phi(session.keyring, "study.uid", row[0], row[1]),
+            study_uid=open_phi(session.keys.of("study", row[0], row[5]), "study.uid", row[0], row[1]),
             research_study_uid=ResearchUid(row[2]) if row[2] else None,
             pseudonym=Pseudonym(row[3]) if row[3] else None,
             modalities=tuple(modalities.get(row[0], ())),

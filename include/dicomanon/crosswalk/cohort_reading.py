@@ -24,17 +24,19 @@ def studies_for_cohort(
     while page := list(islice(candidates, _STUDIES_AT_ONCE)):
         with session.transaction() as connection:
             rows = connection.execute(
-                "SELECT st.id, p.pseudonym, st.research_study_uid, st.facts_sealed, p.id"
+                "SELECT st.id, p.pseudonym, st.research_study_uid, st.facts_sealed, p.id, st.key_wrapped"
                 " FROM crosswalk.study st JOIN crosswalk.patient p ON p.id = st.patient_id"
-                " WHERE st.id = ANY(%s) AND st.research_study_uid IS NOT NULL ORDER BY st.id",
+                " WHERE st.id = ANY(%s) AND st.research_study_uid IS NOT NULL AND st.key_destroyed_at IS NULL"
+                " ORDER BY st.id",
                 (page,),
             ).fetchall()
-        for study_id, pseudonym, research_study_uid, facts_sealed, patient_id in rows:
+        for study_id, pseudonym, research_study_uid, facts_sealed, patient_id, wrapped in rows:
+            key = session.keys.of("study", study_id, wrapped)
             yield CohortStudy(
                 study_id=study_id,
                 pseudonym=Pseudonym(pseudonym),
                 research_study_uid=ResearchUid(research_study_uid),
-                facts=as_study_facts(open_facts(session.keyring, "study.facts", study_id, facts_sealed)),
+                facts=as_study_facts(open_facts(key, "study.facts", study_id, facts_sealed)),
                 patient_id=patient_id,
             )
 

@@ -1,5 +1,7 @@
 """The crosswalk as one object: a connection pool, the keyring, and its groups of operations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +12,9 @@ from dicomanon.crosswalk.audit.trail import Audit
 from dicomanon.crosswalk.devices import Devices
 from dicomanon.crosswalk.exports import Exports
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.first_keys import make_first_keys
+from dicomanon.crosswalk.keys.keychain import Keychain
+from dicomanon.crosswalk.keys.management import KeyManagement
 from dicomanon.crosswalk.ledger import Ledger
 from dicomanon.crosswalk.lineage import Lineage
 from dicomanon.crosswalk.mapping import Mapping
@@ -62,7 +67,9 @@ class Crosswalk:
             check=ConnectionPool.check_connection,
             name="crosswalk",
         )
-        session = Session(self._pool, keyring)
+        chain = Keychain(self._translated_connection, keyring.masters)
+        session = Session(self._pool, keyring, chain)
+        self.keys = KeyManagement(session, keyring.masters)
         self.patients = Patients(session)
         self.ledger = Ledger(session)
         self.mapping = Mapping(session)
@@ -83,7 +90,7 @@ class Crosswalk:
         Retriable
             The database cannot be reached.
         Fatal
-            The database was written with another keyring.
+            The database was written with another keyring, or no master key at hand opens its keys.
         """
         # Asked first over a connection of its own: the pool would go on trying behind our back.
         with translated(), self._connect() as connection:
@@ -110,16 +117,17 @@ class Crosswalk:
         with translated(), self._connect() as connection:
             applied = migrate(connection)
             with connection.transaction():
-                connection.cursor().executemany(
-                    "INSERT INTO crosswalk.keyring_fingerprint (key_name, fingerprint) VALUES (%s, %s)"
-                    " ON CONFLICT DO NOTHING",
-                    sorted(self._keyring.fingerprints().items()),
-                )
+                make_first_keys(connection, self._keyring)
             self._check_keyring(connection)
         return applied
 
     def _connect(self) -> Connection:
         return psycopg.connect(self._dsn, application_name="dicomanon", connect_timeout=_CONNECT_SECONDS)
+
+    @contextmanager
+    def _translated_connection(self) -> Iterator[Connection]:
+        with translated(), self._connect() as connection:
+            yield connection
 
     def _check_keyring(self, connection: Connection) -> None:
         found = connection.execute("SELECT to_regclass('crosswalk.keyring_fingerprint') IS NOT NULL").fetchone()
@@ -128,8 +136,12 @@ class Crosswalk:
         written_with: dict[str, bytes] = dict(
             connection.execute("SELECT key_name, fingerprint FROM crosswalk.keyring_fingerprint").fetchall()
         )
-        if written_with and written_with != self._keyring.fingerprints():
+        ours = self._keyring.fingerprints()
+        if any(ours.get(name) != fingerprint for name, fingerprint in written_with.items()):
             raise Fatal("the crosswalk was written with another keyring: point DICOMANON_KEYRING_FILE to that one")
+        has_keys = connection.execute("SELECT to_regclass('crosswalk.wrapping_key') IS NOT NULL").fetchone()
+        if has_keys and has_keys[0]:
+            self.keys.chain.check()
 
 
 def _configure(connection: Connection) -> None:

@@ -93,13 +93,13 @@ class Devices:
                     decision.value,
                     json.dumps(boxes),
                     author.strip(),
-                    seal_text(self._session.keyring, "device_confirmation.reason", row, reason),
+                    seal_text(self._session.keys.site, "device_confirmation.reason", row, reason),
                 ),
             )
             queued = 0 if decision is DeviceDecision.HOLD else _queue_again(connection, device_id)
             record_access_event(
                 connection,
-                self._session.keyring,
+                self._session.keys.site,
                 author.strip(),
                 "device.confirm",
                 f"{decision.value}: {reason}",
@@ -110,7 +110,7 @@ class Devices:
 
     def all(self) -> list[SeenDevice]:
         """Return every device that was seen, those that most instances wait for first."""
-        keyring = self._session.keyring
+        site = self._session.keys.site
         with self._session.transaction() as connection:
             rows = connection.execute(
                 "SELECT d.id, d.facts_sealed, d.first_seen_at, count(i.id), count(DISTINCT i.study_id),"
@@ -130,7 +130,7 @@ class Devices:
                         Confirmation(DeviceDecision(decision), _boxes(boxes)),
                         who,
                         when,
-                        open_phi(keyring, "device_confirmation.reason", row, sealed),
+                        open_phi(site, "device_confirmation.reason", row, sealed),
                     )
                 )
         return [
@@ -141,7 +141,7 @@ class Devices:
         ]
 
     def _key(self, row: UUID, sealed: bytes) -> DeviceKey:
-        return DeviceKey.from_json(open_text(self._session.keyring, "device.facts", row, sealed))
+        return DeviceKey.from_json(open_text(self._session.keys.site, "device.facts", row, sealed))
 
 
 def _require_inside(device: DeviceKey, boxes: Sequence[ConfirmedBox]) -> None:
@@ -163,7 +163,7 @@ def enter(session: Session, connection: Connection, seen: Mapping[DeviceKey, Ite
         row = uuid4()
         connection.execute(
             "INSERT INTO crosswalk.device (id, device_index, facts_sealed) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (row, index, seal_text(keyring, "device.facts", row, key.to_json())),
+            (row, index, seal_text(session.keys.site, "device.facts", row, key.to_json())),
         )
     sightings = [(index, instance) for index, key in by_index.items() for instance in sorted(seen[key])]
     connection.execute(

@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.identity_events import record_identity_event
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import Sealer
+from dicomanon.crosswalk.keys.resealing import reseal_study
 from dicomanon.crosswalk.rows import Enrollment
 from dicomanon.crosswalk.sealed import clean_uid, index_uid, seal_text
 from dicomanon.crosswalk.session import Connection, Session
@@ -31,11 +33,15 @@ def enroll(session: Session, study_id: UUID, sightings: Sequence[InstanceSightin
     with session.transaction() as connection:
         # One enrolment of a study at a time; enrolments of different studies run side by side.
         found = connection.execute(
-            "SELECT id FROM crosswalk.study WHERE id = %s FOR NO KEY UPDATE", (study_id,)
+            "SELECT key_wrapped FROM crosswalk.study WHERE id = %s FOR NO KEY UPDATE", (study_id,)
         ).fetchone()
         if found is None:
             raise Fatal("the study to enroll is not in the ledger")
-        series = _enroll_series(connection, keyring, study_id, listed)
+        wrapped = found[0] or reseal_study(session.keys, connection, study_id)
+        if wrapped is None:  # Destroyed since it was found due.
+            return Enrollment(0, 0)
+        key = session.keys.of("study", study_id, wrapped)
+        series = _enroll_series(connection, keyring, key, study_id, listed)
         known = {
             (row[1], row[2]): (row[0], row[3])
             for row in connection.execute(
@@ -49,7 +55,7 @@ def enroll(session: Session, study_id: UUID, sightings: Sequence[InstanceSightin
             for (series_index, sop_index), sighting in listed.items()
             if (series[series_index], sop_index) not in known
         }
-        _insert(connection, keyring, study_id, new, at)
+        _insert(connection, keyring, key, study_id, new, at)
         _mark_absent(connection, [row for key, (row, absent) in known.items() if not absent and key not in present], at)
         _mark_present(connection, [row for key, (row, absent) in known.items() if absent and key in present])
         connection.execute(
@@ -70,7 +76,11 @@ def _distinct(keyring: Keyring, sightings: Sequence[InstanceSighting]) -> dict[t
 
 
 def _enroll_series(
-    connection: Connection, keyring: Keyring, study_id: UUID, listed: dict[tuple[bytes, bytes], InstanceSighting]
+    connection: Connection,
+    keyring: Keyring,
+    key: Sealer,
+    study_id: UUID,
+    listed: dict[tuple[bytes, bytes], InstanceSighting],
 ) -> dict[bytes, UUID]:
     series: dict[bytes, UUID] = dict(
         connection.execute("SELECT series_index, id FROM crosswalk.series WHERE study_id = %s", (study_id,)).fetchall()
@@ -78,7 +88,7 @@ def _enroll_series(
     for (series_index, _), sighting in listed.items():
         if series_index not in series:
             row = uuid4()
-            sealed = seal_text(keyring, "series.uid", row, clean_uid(sighting.series_uid))
+            sealed = seal_text(key, "series.uid", row, clean_uid(sighting.series_uid))
             connection.execute(
                 "INSERT INTO crosswalk.series (id, study_id, series_index, uid_sealed) VALUES (%s, %s, %s, %s)",
                 (row, study_id, series_index, sealed),
@@ -90,6 +100,7 @@ def _enroll_series(
 def _insert(
     connection: Connection,
     keyring: Keyring,
+    key: Sealer,
     study_id: UUID,
     new: dict[tuple[UUID, bytes], InstanceSighting],
     at: datetime,
@@ -112,7 +123,7 @@ def _insert(
         "COPY pg_temp.enrolled (id, series_id, sop_index, uid_sealed, sop_class_uid) FROM STDIN"
     ) as copy:
         for row, ((series_id, sop_index), sighting) in zip(ids, new.items(), strict=True):
-            sealed = seal_text(keyring, "instance.uid", row, clean_uid(sighting.sop_uid))
+            sealed = seal_text(key, "instance.uid", row, clean_uid(sighting.sop_uid))
             copy.write_row((row, series_id, sop_index, sealed, standard_sop_class(sighting.sop_class_uid)))
     # Sorted by the unique key, so that two enrolments which share SOP Instance UIDs never wait in a circle.
     connection.execute(
@@ -137,6 +148,7 @@ def _insert(
         record_identity_event(
             connection,
             keyring,
+            key,
             HoldReason.UID_REUSED,
             f"{study_id}|{sop_index.hex()}|{instance_id}",
             detail={},

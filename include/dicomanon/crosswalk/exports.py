@@ -30,24 +30,29 @@ _MAPS = (
     _Map(
         "study.uid",
         _NO_UUID,
-        "SELECT id, uid_sealed, research_study_uid FROM crosswalk.study"
-        " WHERE research_study_uid IS NOT NULL AND id > %s ORDER BY id LIMIT %s",
+        "SELECT id, uid_sealed, research_study_uid, id, key_wrapped FROM crosswalk.study"
+        " WHERE research_study_uid IS NOT NULL AND key_destroyed_at IS NULL AND id > %s ORDER BY id LIMIT %s",
     ),
     _Map(
         "series.uid",
         _NO_UUID,
-        "SELECT id, uid_sealed, research_series_uid FROM crosswalk.series"
-        " WHERE research_series_uid IS NOT NULL AND id > %s ORDER BY id LIMIT %s",
+        "SELECT se.id, se.uid_sealed, se.research_series_uid, st.id, st.key_wrapped"
+        " FROM crosswalk.series se JOIN crosswalk.study st ON st.id = se.study_id"
+        " WHERE se.research_series_uid IS NOT NULL AND st.key_destroyed_at IS NULL AND se.id > %s"
+        " ORDER BY se.id LIMIT %s",
     ),
     _Map(
         "instance.uid",
         0,
-        "SELECT id, uid_sealed, research_sop_uid FROM crosswalk.instance"
-        " WHERE research_sop_uid IS NOT NULL AND id > %s ORDER BY id LIMIT %s",
+        "SELECT i.id, i.uid_sealed, i.research_sop_uid, st.id, st.key_wrapped"
+        " FROM crosswalk.instance i JOIN crosswalk.study st ON st.id = i.study_id"
+        " WHERE i.research_sop_uid IS NOT NULL AND st.key_destroyed_at IS NULL AND i.id > %s"
+        " ORDER BY i.id LIMIT %s",
     ),
 )
 _PATIENTS: LiteralString = (
-    "SELECT id, identity_sealed, pseudonym FROM crosswalk.patient WHERE id > %s ORDER BY id LIMIT %s"
+    "SELECT id, identity_sealed, pseudonym, id, key_wrapped FROM crosswalk.patient"
+    " WHERE key_destroyed_at IS NULL AND id > %s ORDER BY id LIMIT %s"
 )
 
 
@@ -59,6 +64,8 @@ class Exports:
 
     def maps(self, actor: str, reason: str) -> tuple[Iterator[UidRow], Iterator[PatientRow]]:
         """Return the UID map (study, series, SOP instance) and the patient map, source value first.
+
+        What was destroyed is in neither.
 
         The access event is committed before this returns, so that it stands whatever becomes of the reader.
 
@@ -75,22 +82,22 @@ class Exports:
         with self._session.transaction() as connection:
             row = connection.execute("SELECT count(*) FROM crosswalk.patient").fetchone()
             record_access_event(
-                connection, self._session.keyring, actor, "export maps", reason, count=row[0] if row else 0
+                connection, self._session.keys.site, actor, "export maps", reason, count=row[0] if row else 0
             )
         return self._uid_rows(), self._patient_rows()
 
     def _uid_rows(self) -> Iterator[UidRow]:
-        keyring = self._session.keyring
+        keys = self._session.keys
         for source in _MAPS:
-            for row, sealed, research_uid in self._pages(source.page, source.before_first):
-                yield open_phi(keyring, source.column, row, sealed), ResearchUid(research_uid)
+            for row, sealed, research_uid, study, wrapped in self._pages(source.page, source.before_first):
+                yield open_phi(keys.of("study", study, wrapped), source.column, row, sealed), ResearchUid(research_uid)
 
     def _patient_rows(self) -> Iterator[PatientRow]:
-        for row, sealed, pseudonym in self._pages(_PATIENTS, _NO_UUID):
-            identity = open_identity(self._session.keyring, row, sealed)
+        for row, sealed, pseudonym, patient, wrapped in self._pages(_PATIENTS, _NO_UUID):
+            identity = open_identity(self._session.keys.of("patient", patient, wrapped), row, sealed)
             yield Phi(identity.patient_id), Pseudonym(pseudonym)
 
-    def _pages(self, query: LiteralString, after: UUID | int) -> Iterator[tuple[UUID, bytes, str]]:
+    def _pages(self, query: LiteralString, after: UUID | int) -> Iterator[tuple[UUID, bytes, str, UUID, bytes | None]]:
         while True:
             with self._session.transaction() as connection:
                 rows = connection.execute(query, (after, _ROWS_AT_ONCE)).fetchall()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from uuid import UUID
 
-from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.sealed import open_text, seal_text
 from dicomanon.identity import StudyFacts
 
@@ -35,14 +35,14 @@ def as_study_facts(collected: CollectedFacts) -> StudyFacts:
     return StudyFacts(**{field: "\\".join(texts) for field, texts in collected.items()})
 
 
-def seal_facts(keyring: Keyring, column: str, row: UUID, collected: CollectedFacts) -> bytes:
+def seal_facts(key: Sealer, column: str, row: UUID, collected: CollectedFacts) -> bytes:
     """Seal collected facts for one row."""
-    return seal_text(keyring, column, row, json.dumps(collected))
+    return seal_text(key, column, row, json.dumps(collected))
 
 
-def open_facts(keyring: Keyring, column: str, row: UUID, sealed: bytes | None) -> CollectedFacts:
+def open_facts(key: Sealer, column: str, row: UUID, sealed: bytes | None) -> CollectedFacts:
     """Open the facts of one row; none where nothing was collected yet."""
     if sealed is None:
         return {}
-    content: dict[str, list[str]] = json.loads(open_text(keyring, column, row, sealed))
+    content: dict[str, list[str]] = json.loads(open_text(key, column, row, sealed))
     return {field: tuple(texts) for field, texts in content.items()}

@@ -4,6 +4,7 @@ import json
 from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.sealed import seal_text
 from dicomanon.crosswalk.session import Connection
 
@@ -11,6 +12,7 @@ from dicomanon.crosswalk.session import Connection
 def record_identity_event(
     connection: Connection,
     keyring: Keyring,
+    key: Sealer,
     kind: str,
     subject: str,
     *,
@@ -23,6 +25,8 @@ def record_identity_event(
 
     Parameters
     ----------
+    key
+        Data key of the study, or of the patient where no study is named: when it is destroyed, so is the detail.
     kind
         What does not fit, such as ``"birth_date"`` or ``"uid-reused"``.
     subject
@@ -42,6 +46,6 @@ def record_identity_event(
             patient_id,
             study_id,
             instance_id,
-            seal_text(keyring, "identity_event.detail", row, json.dumps(detail)),
+            seal_text(key, "identity_event.detail", row, json.dumps(detail)),
         ),
     )

@@ -1,4 +1,4 @@
-"""The four secret keys of an installation, and the sealing and blind indexing done with them."""
+"""The four secret keys of an installation, and the blind indexing done with one of them."""
 
 import base64
 import binascii
@@ -8,21 +8,18 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from dicomanon.crosswalk.keys.masters import LocalMasterKey, MasterKey
 from dicomanon.errors import Fatal
 
 _FORMAT = 1
 _KEY_NAMES = ("sealing", "index", "uid", "request")
 _KEY_BYTES = 32
-_SEALED_VERSION = b"\x01"
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
 # 128 bits: at 10^9 rows the chance that any two values share an index is below 10^-20, at half the index size.
 _INDEX_BYTES = 16
 
@@ -30,21 +27,40 @@ _INDEX_BYTES = 16
 class Keyring:
     """Sealing key, index key, UID key and request key: independent, random, 256 bits each.
 
-    Losing the file loses every source value in the crosswalk and the way to give a known patient's new study the
-    same pseudonym; keep a copy where the database's backups are not.
+    The sealing key is the master key of an installation that names no other; it wraps the keys in the crosswalk that
+    values are sealed with. Losing the file loses every source value in the crosswalk and the way to give a known
+    patient's new study the same pseudonym; keep a copy where the database's backups are not.
+
+    Parameters
+    ----------
+    sealing, index, uid, request
+        The keys, 32 bytes each.
+    former
+        Sealing keys that were replaced and may still be needed, the newest first.
     """
 
-    __slots__ = ("_aead", "_index_mac", "_keys", "_request")
+    __slots__ = ("_former", "_index_mac", "_keys", "_request", "masters")
 
-    def __init__(self, sealing: bytes, index: bytes, uid: bytes, request: bytes) -> None:
+    def __init__(
+        self, sealing: bytes, index: bytes, uid: bytes, request: bytes, *, former: Sequence[bytes] = ()
+    ) -> None:
         self._keys = dict(zip(_KEY_NAMES, (sealing, index, uid, request), strict=True))
-        if any(len(key) != _KEY_BYTES for key in self._keys.values()):
+        self._former = tuple(former)
+        keys = (*self._keys.values(), *self._former)
+        if any(len(key) != _KEY_BYTES for key in keys):
             raise Fatal("a key of the keyring is not 32 bytes long")
-        if len(set(self._keys.values())) != len(_KEY_NAMES):
+        if len(set(keys)) != len(keys):
             raise Fatal("two keys of the keyring are the same: each must be random and independent")
-        self._aead = AESGCM(sealing)
         self._index_mac = hmac.new(index, digestmod=hashlib.sha256)
         self._request = X25519PrivateKey.from_private_bytes(request)
+        self.masters: tuple[MasterKey, ...] = tuple(LocalMasterKey(key) for key in (sealing, *self._former))
+        """Master keys that this process holds; the first one wraps, each may open."""
+
+    def with_masters(self, masters: Sequence[MasterKey]) -> "Keyring":
+        """Return the same keyring with these master keys in place of its own."""
+        changed = Keyring(*self._keys.values(), former=self._former)
+        changed.masters = tuple(masters)
+        return changed
 
     @classmethod
     def generate(cls, path: Path) -> "Keyring":
@@ -56,17 +72,7 @@ class Keyring:
             The file exists already (a keyring is never overwritten) or cannot be written.
         """
         keyring = cls(*(secrets.token_bytes(_KEY_BYTES) for _ in _KEY_NAMES))
-        content = {name: base64.b64encode(key).decode() for name, key in keyring._keys.items()}
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                json.dump({"format": _FORMAT, "keys": content}, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            raise Fatal("the keyring file exists already and is never overwritten") from None
-        except OSError as error:
-            raise Fatal(f"the keyring file cannot be written: {type(error).__name__}") from None
+        keyring._write(path)
         return keyring
 
     @classmethod
@@ -90,9 +96,67 @@ class Keyring:
             if content["format"] != _FORMAT:
                 raise Fatal("the keyring file is of a format that this version does not know")
             keys = [base64.b64decode(content["keys"][name], validate=True) for name in _KEY_NAMES]
+            former = [base64.b64decode(key, validate=True) for key in content.get("former_sealing", [])]
         except (ValueError, KeyError, TypeError, binascii.Error):
             raise Fatal("the keyring file is damaged") from None
-        return cls(*keys)
+        return cls(*keys, former=former)
+
+    def replaced_sealing_key(self) -> "Keyring":
+        """Return the keyring with a new sealing key, and the present one among the former."""
+        _, *others = self._keys.values()
+        return Keyring(secrets.token_bytes(_KEY_BYTES), *others, former=(self._keys["sealing"], *self._former))
+
+    def without_former_keys(self) -> "Keyring":
+        """Return the keyring with its present keys only."""
+        return Keyring(*self._keys.values())
+
+    def replace(self, path: Path) -> None:
+        """Put this keyring in the place of the file, which is there in full at any moment, the old one or the new.
+
+        Raises
+        ------
+        Fatal
+            It cannot be written; the file is as it was.
+        """
+        beside = path.with_name(f".{path.name}.new")
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            beside.unlink(missing_ok=True)
+            self._write(beside)
+            beside.chmod(mode)
+            beside.replace(path)
+        except OSError as error:
+            raise Fatal(
+                f"the keyring file cannot be replaced ({type(error).__name__}): run this where it is kept, as its owner"
+            ) from None
+
+    def _write(self, path: Path) -> None:
+        content: dict[str, object] = {
+            "format": _FORMAT,
+            "keys": {name: base64.b64encode(key).decode() for name, key in self._keys.items()},
+        }
+        if self._former:
+            content["former_sealing"] = [base64.b64encode(key).decode() for key in self._former]
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                json.dump(content, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            raise Fatal("the keyring file exists already and is never overwritten") from None
+        except OSError as error:
+            raise Fatal(f"the keyring file cannot be written: {type(error).__name__}") from None
+
+    @property
+    def has_former_keys(self) -> bool:
+        """Whether sealing keys that were replaced are kept."""
+        return bool(self._former)
+
+    @property
+    def sealing_key(self) -> bytes:
+        """Master key, unless the site names another; before there were data keys, what values were sealed with."""
+        return self._keys["sealing"]
 
     @property
     def uid_key(self) -> bytes:
@@ -108,43 +172,6 @@ class Keyring:
     def request_public_key(self) -> bytes:
         """X25519 public key (32 bytes) that requests are sealed with; not secret."""
         return self._request.public_key().public_bytes_raw()
-
-    def seal(self, plaintext: bytes, context: str) -> bytes:
-        """Encrypt with AES-256-GCM, bound to ``context``.
-
-        Parameters
-        ----------
-        plaintext
-            What to hide.
-        context
-            Column and row that the ciphertext belongs to, such as ``"patient.identity|<row id>"``. It is
-            authenticated, not stored: ciphertext moved to another row or column does not open.
-
-        Returns
-        -------
-        bytes
-            One version byte, 12 bytes of nonce, ciphertext, 16 bytes of tag. Nonces are random, which NIST
-            SP 800-38D allows for 2^32 messages per key.
-        """
-        nonce = os.urandom(_NONCE_BYTES)
-        return _SEALED_VERSION + nonce + self._aead.encrypt(nonce, plaintext, context.encode())
-
-    def open(self, sealed: bytes, context: str) -> bytes:
-        """Decrypt what :meth:`seal` made for the same context.
-
-        Raises
-        ------
-        Fatal
-            Another key, another row, or changed bytes; which of them cannot be told.
-        """
-        if sealed[:1] != _SEALED_VERSION or len(sealed) < 1 + _NONCE_BYTES + _TAG_BYTES:
-            raise Fatal("a sealed value of the crosswalk is of an unknown version or cut short")
-        try:
-            return self._aead.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], context.encode())
-        except InvalidTag:
-            raise Fatal(
-                "a sealed value of the crosswalk does not open: wrong keyring, or the row was changed"
-            ) from None
 
     def index(self, kind: str, value: str) -> bytes:
         """Return the blind index of a value: 16 bytes of HMAC-SHA256, equal for equal values of one kind only."""

@@ -38,13 +38,16 @@ class Ledger:
         """Return the studies whose count is not the one enrolled and has not changed for ``quiet``, oldest first."""
         with self._session.transaction() as connection:
             rows = connection.execute(
-                "SELECT id, uid_sealed, observed_count FROM crosswalk.study"
+                "SELECT id, uid_sealed, observed_count, key_wrapped FROM crosswalk.study"
                 " WHERE observed_count IS DISTINCT FROM enrolled_count AND count_changed_at <= %s"
-                " ORDER BY count_changed_at, id",
+                " AND key_destroyed_at IS NULL ORDER BY count_changed_at, id",
                 (now - quiet,),
             ).fetchall()
-        keyring = self._session.keyring
-        return [DueStudy(row[0], open_phi(keyring, "study.uid", row[0], row[1]), row[2]) for row in rows]
+        keys = self._session.keys
+        return [
+            DueStudy(row[0], open_phi(keys.of("study", row[0], row[3]), "study.uid", row[0], row[1]), row[2])
+            for row in rows
+        ]
 
     def enroll(self, study_id: UUID, sightings: Sequence[InstanceSighting], at: datetime) -> Enrollment:
         """Enter every instance of a listing, and mark the study as enrolled with that many.
@@ -130,19 +133,23 @@ class Ledger:
         return [BatchRow(BatchId(row[0]), *row[1:]) for row in rows]
 
     def batch_sources(self, batch_id: BatchId) -> list[BatchSource]:
-        """Return the instances of a batch, settled ones included, with the source UIDs to ask for."""
+        """Return the instances of a batch, settled ones included, with the source UIDs to ask for.
+
+        Those whose keys were destroyed meanwhile have none, and are left out.
+        """
         with self._session.transaction() as connection:
             rows = connection.execute(_BATCH_SOURCES, {"batch": batch_id}).fetchall()
-        keyring = self._session.keyring
+        keys = self._session.keys
         study_uids: dict[UUID, Phi[str]] = {}
         series_uids: dict[UUID, Phi[str]] = {}
         sources = []
         for row in rows:
-            instance_id, study_id, series_id, study_sealed, series_sealed, sop_sealed, *rest = row
+            instance_id, study_id, series_id, study_sealed, series_sealed, sop_sealed, wrapped, *rest = row
+            key = keys.of("study", study_id, wrapped)
             if study_id not in study_uids:
-                study_uids[study_id] = open_phi(keyring, "study.uid", study_id, study_sealed)
+                study_uids[study_id] = open_phi(key, "study.uid", study_id, study_sealed)
             if series_id not in series_uids:
-                series_uids[series_id] = open_phi(keyring, "series.uid", series_id, series_sealed)
+                series_uids[series_id] = open_phi(key, "series.uid", series_id, series_sealed)
             state, output_digest, research_sop_uid, series_instances, study_instances = rest
             sources.append(
                 BatchSource(
@@ -151,7 +158,7 @@ class Ledger:
                     series_id=series_id,
                     study_uid=study_uids[study_id],
                     series_uid=series_uids[series_id],
-                    sop_uid=open_phi(keyring, "instance.uid", instance_id, sop_sealed),
+                    sop_uid=open_phi(key, "instance.uid", instance_id, sop_sealed),
                     state=InstanceState(state),
                     output_digest=output_digest,
                     research_sop_uid=ResearchUid(research_sop_uid) if research_sop_uid else None,
@@ -177,10 +184,10 @@ WITH members AS MATERIALIZED (
 ), study_size AS (
     SELECT study_id, sum(instances)::bigint AS instances FROM series_size GROUP BY study_id
 )
-SELECT m.id, m.study_id, m.series_id, st.uid_sealed, se.uid_sealed, m.uid_sealed, m.state, m.output_digest,
-       m.research_sop_uid, coalesce(series_size.instances, 0), coalesce(study_size.instances, 0)
+SELECT m.id, m.study_id, m.series_id, st.uid_sealed, se.uid_sealed, m.uid_sealed, st.key_wrapped, m.state,
+       m.output_digest, m.research_sop_uid, coalesce(series_size.instances, 0), coalesce(study_size.instances, 0)
 FROM members m
-JOIN crosswalk.study st ON st.id = m.study_id
+JOIN crosswalk.study st ON st.id = m.study_id AND st.key_destroyed_at IS NULL
 JOIN crosswalk.series se ON se.id = m.series_id
 LEFT JOIN series_size ON series_size.series_id = m.series_id
 LEFT JOIN study_size ON study_size.study_id = m.study_id

@@ -62,7 +62,7 @@ class Mapping:
                 " i.sop_class_uid, p.pseudonym, i.output_digest, i.state, r.profile_version"
                 " FROM crosswalk.instance i"
                 " JOIN crosswalk.series se ON se.id = i.series_id"
-                " JOIN crosswalk.study st ON st.id = i.study_id"
+                " JOIN crosswalk.study st ON st.id = i.study_id AND st.key_destroyed_at IS NULL"
                 " JOIN crosswalk.patient p ON p.id = st.patient_id"
                 " JOIN crosswalk.recipe r ON r.id = i.recipe_id"
                 " WHERE i.batch_id = %s AND i.output_digest IS NOT NULL ORDER BY i.study_id, i.series_id, i.id",

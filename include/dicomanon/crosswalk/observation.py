@@ -43,20 +43,22 @@ def _observe_chunk(session: Session, sightings: list[StudySighting], at: datetim
             ).fetchall()
         )
         rows = []
-        for index in indexes:
-            if index not in known:
+        if new := [index for index in indexes if index not in known]:
+            make_key = session.keys.maker(connection)
+            for index in new:
                 row = uuid4()
-                sealed = seal_text(session.keyring, "study.uid", row, uids[index])
-                rows.append((row, index, sealed, counts[index], at, at))
+                key, wrapped = make_key("study", row)
+                sealed = seal_text(key, "study.uid", row, uids[index])
+                rows.append((row, index, sealed, wrapped, counts[index], at, at))
         inserted: set[bytes] = set()
         if rows:
             inserted = {
                 row[0]
                 for row in connection.execute(
                     "INSERT INTO crosswalk.study"
-                    " (id, study_index, uid_sealed, observed_count, count_changed_at, first_observed_at)"
-                    " SELECT * FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::integer[], %s::timestamptz[],"
-                    " %s::timestamptz[]) ON CONFLICT (study_index) DO NOTHING RETURNING study_index",
+                    " (id, study_index, uid_sealed, key_wrapped, observed_count, count_changed_at, first_observed_at)"
+                    " SELECT * FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::integer[],"
+                    " %s::timestamptz[], %s::timestamptz[]) ON CONFLICT (study_index) DO NOTHING RETURNING study_index",
                     tuple(list(column) for column in zip(*rows, strict=True)),
                 )
             }

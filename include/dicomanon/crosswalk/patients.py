@@ -13,6 +13,8 @@ from dicomanon.crosswalk.identities import (
     surely_one_person,
 )
 from dicomanon.crosswalk.identity_events import record_identity_event
+from dicomanon.crosswalk.keys.data_keys import Sealer
+from dicomanon.crosswalk.keys.resealing import reseal_patient
 from dicomanon.crosswalk.rows import IdentityEvent, Patient
 from dicomanon.crosswalk.sealed import (
     index_patient,
@@ -35,7 +37,10 @@ _PSEUDONYM_CHARACTERS = 11
 _SHORTEST_SHIFT, _LONGEST_SHIFT = 1000, 4652
 _MOST_CACHED = 10_000
 _TRIES = 8
-_SELECT = "SELECT id, pseudonym, date_shift_sealed, identity_sealed FROM crosswalk.patient"
+_SELECT = (
+    "SELECT id, pseudonym, date_shift_sealed, identity_sealed, key_wrapped, key_destroyed_at IS NOT NULL"
+    " FROM crosswalk.patient"
+)
 
 
 class Patients:
@@ -57,7 +62,8 @@ class Patients:
         ------
         Held
             ``MISSING_IDENTITY`` without a Patient ID; ``IDENTITY_CONFLICT`` when this Patient ID is known with
-            another name, birth date or sex. The conflict is recorded as an identity event.
+            another name, birth date or sex, recorded as an identity event; ``KEYS_DESTROYED`` when this patient's
+            keys were destroyed, or those of one with the same Patient ID who cannot be told from this one any more.
         """
         issuer, patient_id = patient_key(identity)
         if not patient_id:
@@ -99,10 +105,13 @@ class Patients:
         row = connection.execute(_SELECT + " WHERE id = %s FOR NO KEY UPDATE", (row_id,)).fetchone()
         return None if row is None else self._opened(row)
 
-    def _opened(self, row: tuple[UUID, str, bytes, bytes]) -> tuple[Patient, PatientIdentity]:
-        keyring = self._session.keyring
-        patient = Patient(row[0], Pseudonym(row[1]), open_date_shift(keyring, row[0], row[2]))
-        return patient, open_identity(keyring, row[0], row[3])
+    def _opened(self, row: tuple[UUID, str, bytes, bytes, bytes | None, bool]) -> tuple[Patient, PatientIdentity]:
+        row_id, pseudonym, date_shift_sealed, identity_sealed, wrapped, destroyed = row
+        if destroyed:
+            raise Held(HoldReason.KEYS_DESTROYED)
+        key = self._session.keys.of("patient", row_id, wrapped)
+        patient = Patient(row_id, Pseudonym(pseudonym), open_date_shift(key, row_id, date_shift_sealed))
+        return patient, open_identity(key, row_id, identity_sealed)
 
     def _adopt_or_create(
         self, connection: Connection, index: bytes, identity: PatientIdentity
@@ -112,7 +121,10 @@ class Patients:
         # One at a time for a Patient ID: two processes that meet it with and without its issuer must find one patient.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(id_index[:8], "big", signed=True),))
         rows = connection.execute(
-            _SELECT + " WHERE patient_id_index = %s ORDER BY created_at, id", (id_index,)
+            # Of one whose keys were destroyed nothing is left to compare: held, but where two issuers are named.
+            _SELECT + " WHERE patient_id_index = %s AND NOT (coalesce(issuer_was_named, false) AND %s)"
+            " ORDER BY key_destroyed_at NULLS LAST, created_at, id",
+            (id_index, bool(issuer)),
         ).fetchall()
         for patient, known in map(self._opened, rows):
             if not (issuer and patient_key(known)[0]) and surely_one_person(known, identity):
@@ -123,21 +135,24 @@ class Patients:
         self, connection: Connection, index: bytes, identity: PatientIdentity
     ) -> tuple[Patient, PatientIdentity]:
         keyring = self._session.keyring
+        make_key = self._session.keys.maker(connection)
         for _ in range(_TRIES):
             row = uuid4()
+            key, wrapped = make_key("patient", row)
             # Nothing is inserted when another process was first (then its row is found), or when the pseudonym is
             # taken (then another one is drawn).
             connection.execute(
                 "INSERT INTO crosswalk.patient"
-                " (id, pseudonym, patient_index, patient_id_index, identity_sealed, date_shift_sealed)"
-                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                " (id, pseudonym, patient_index, patient_id_index, identity_sealed, date_shift_sealed, key_wrapped)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 (
                     row,
                     _new_pseudonym(),
                     index,
                     index_patient_id(keyring, patient_key(identity)[1]),
-                    seal_identity(keyring, row, identity),
-                    seal_date_shift(keyring, row, _new_date_shift()),
+                    seal_identity(key, row, identity),
+                    seal_date_shift(key, row, _new_date_shift()),
+                    wrapped,
                 ),
             )
             found = self._find(connection, index)
@@ -152,22 +167,35 @@ class Patients:
         if merged != known:
             connection.execute(
                 "UPDATE crosswalk.patient SET identity_sealed = %s WHERE id = %s",
-                (seal_identity(self._session.keyring, patient.id, merged), patient.id),
+                (seal_identity(self._key(connection, patient.id), patient.id, merged), patient.id),
             )
         return merged
 
     def _record_conflict(
         self, connection: Connection, patient: Patient, identity: PatientIdentity, parts: tuple[str, ...]
     ) -> None:
+        key = self._key(connection, patient.id)
         for part in parts:
             record_identity_event(
                 connection,
                 self._session.keyring,
+                key,
                 part,
                 f"{patient.id}|{comparable(identity)}",
                 detail={"seen": getattr(identity, part)},
                 patient_id=patient.id,
             )
+
+    def _key(self, connection: Connection, row_id: UUID) -> Sealer:
+        """Return the patient's data key, which nobody replaces before the transaction ends."""
+        keys = self._session.keys
+        row = connection.execute(
+            "SELECT key_wrapped FROM crosswalk.patient WHERE id = %s FOR KEY SHARE", (row_id,)
+        ).fetchone()
+        wrapped = (row and row[0]) or reseal_patient(keys, connection, row_id)
+        if wrapped is None:
+            raise Held(HoldReason.KEYS_DESTROYED)
+        return keys.of("patient", row_id, wrapped)
 
     def _from_cache(self, index: bytes) -> tuple[Patient, PatientIdentity] | None:
         with self._cache_lock:

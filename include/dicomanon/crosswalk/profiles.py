@@ -104,7 +104,7 @@ class Profiles:
                     _digest(content),
                     code_version,
                     actor.strip(),
-                    seal_text(self._session.keyring, "profile_version.reason", row, reason),
+                    seal_text(self._session.keys.site, "profile_version.reason", row, reason),
                 ),
             )
             self._record(connection, actor, "profile.publish", reason, version)
@@ -136,7 +136,7 @@ class Profiles:
             connection.execute(
                 "INSERT INTO crosswalk.profile_approval (id, profile_id, approved_by, reason_sealed)"
                 " SELECT %s, id, %s, %s FROM crosswalk.profile_version WHERE version = %s",
-                (row, who, seal_text(self._session.keyring, "profile_approval.reason", row, reason), version),
+                (row, who, seal_text(self._session.keys.site, "profile_approval.reason", row, reason), version),
             )
             self._record(connection, who, "profile.approve", reason, version)
             return self._found(connection, version), True
@@ -160,7 +160,7 @@ class Profiles:
 
     def _record(self, connection: Connection, actor: str, action: str, reason: str, version: str) -> None:
         subject = Subject(SubjectKind.PROFILE, version)
-        record_access_event(connection, self._session.keyring, actor.strip(), action, reason, 1, subject=subject)
+        record_access_event(connection, self._session.keys.site, actor.strip(), action, reason, 1, subject=subject)
 
     def _found(self, connection: Connection, version: str) -> PublishedProfile:
         found = self._find(connection, version)
@@ -174,13 +174,13 @@ class Profiles:
 
     def _open(self, connection: Connection, rows: list[tuple[Any, ...]]) -> list[PublishedProfile]:
         approvals: dict[UUID, list[tuple[ProfileApproval, Signature]]] = {}
-        keyring = self._session.keyring
+        site = self._session.keys.site
         for profile_id, row, who, when, sealed in connection.execute(
             "SELECT profile_id, id, approved_by, approved_at, reason_sealed FROM crosswalk.profile_approval"
             " WHERE profile_id = ANY(%s) ORDER BY approved_at",
             ([row[0] for row in rows],),
         ):
-            signature = Signature(who, open_phi(keyring, "profile_approval.reason", row, sealed))
+            signature = Signature(who, open_phi(site, "profile_approval.reason", row, sealed))
             approvals.setdefault(profile_id, []).append((ProfileApproval(who, when), signature))
         found = []
         for row, version, name, code_version, who, when, content, digest, sealed in rows:
@@ -192,7 +192,7 @@ class Profiles:
                     ProfilePublication(version, name, code_version, who, when, tuple(one for one, _ in signed)),
                     content,
                     (
-                        Signature(who, open_phi(keyring, "profile_version.reason", row, sealed)),
+                        Signature(who, open_phi(site, "profile_version.reason", row, sealed)),
                         *(signature for _, signature in signed),
                     ),
                 )

@@ -77,23 +77,25 @@ class Quarantine:
         Retriable
             It cannot be recorded now.
         """
-        keyring = self._session.keyring
+        keys = self._session.keys
         with self._session.transaction() as connection:
             row = connection.execute(
-                _COLUMNS + ", i.uid_sealed, se.id, se.uid_sealed, st.id, st.uid_sealed FROM crosswalk.instance i"
+                _COLUMNS
+                + ", i.uid_sealed, se.id, se.uid_sealed, st.id, st.uid_sealed, st.key_wrapped FROM crosswalk.instance i"
                 " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
                 " WHERE i.id = %s AND i.state = 'held' AND i.reason = ANY(%s)",
                 (instance_id, _OF_PIXELS),
             ).fetchone()
             if row is None:
                 return None
-            record_access_event(connection, keyring, actor, action, reason, count=1, instance_id=instance_id)
-        *of_instance, sop_sealed, series_id, series_sealed, study_id, study_sealed = row
+            record_access_event(connection, keys.site, actor, action, reason, count=1, instance_id=instance_id)
+        *of_instance, sop_sealed, series_id, series_sealed, study_id, study_sealed, wrapped = row
+        key = keys.of("study", study_id, wrapped)
         return HeldSource(
             instance=_instance(of_instance),
-            study_uid=open_phi(keyring, "study.uid", study_id, study_sealed),
-            series_uid=open_phi(keyring, "series.uid", series_id, series_sealed),
-            sop_uid=open_phi(keyring, "instance.uid", instance_id, sop_sealed),
+            study_uid=open_phi(key, "study.uid", study_id, study_sealed),
+            series_uid=open_phi(key, "series.uid", series_id, series_sealed),
+            sop_uid=open_phi(key, "instance.uid", instance_id, sop_sealed),
         )
 
     def _page(self, held: LiteralString, values: dict[str, object], limit: int, offset: int) -> list[HeldInstance]:

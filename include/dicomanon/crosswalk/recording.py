@@ -11,10 +11,19 @@ from dicomanon.crosswalk.enrollment import standard_sop_class
 from dicomanon.crosswalk.facts import SERIES_FIELDS, CollectedFacts, collect, open_facts, seal_facts
 from dicomanon.crosswalk.identity_events import record_identity_event
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import Sealer
+from dicomanon.crosswalk.keys.resealing import reseal_study
 from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
 from dicomanon.crosswalk.sealed import index_accession
 from dicomanon.crosswalk.session import Connection, Session
-from dicomanon.crosswalk.settlement import InstanceRow, SeriesState, StudyState, checked, settle
+from dicomanon.crosswalk.settlement import (
+    InstanceRow,
+    SeriesState,
+    StudyState,
+    checked,
+    held_for_destroyed_keys,
+    settle,
+)
 from dicomanon.devices import DeviceKey
 from dicomanon.errors import Fatal
 from dicomanon.identity import StudyFacts
@@ -27,11 +36,12 @@ _LONGEST_DETAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class _Parent(Generic[State]):
-    """A locked study or series row: as it was, as it is to be, and the facts it has."""
+    """A locked study or series row: as it was, as it is to be, the facts it has, and the study's data key."""
 
     before: State
     after: State
     facts: CollectedFacts
+    key: Sealer
 
 
 def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome]) -> None:
@@ -39,9 +49,12 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
     single = checked(outcomes)
     keyring = session.keyring
     with session.transaction() as connection:
+        single = _without_destroyed_patients(connection, single)
         members = _members(connection, batch_id, single.keys())
-        studies = _lock_studies(connection, keyring, {study_id for study_id, _ in members.values()})
-        series = _lock_series(connection, keyring, {series_id for _, series_id in members.values()})
+        studies = _lock_studies(session, connection, {study_id for study_id, _ in members.values()})
+        # What was destroyed meanwhile is settled; whoever still works on it is too late.
+        members = {instance: parents for instance, parents in members.items() if parents[0] in studies}
+        series = _lock_series(connection, {series: studies[study].key for study, series in members.values()})
         instances = _lock_instances(connection, batch_id, members)
         settlement = settle(
             single,
@@ -51,13 +64,14 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
         )
         facts = _facts_by_parent(settlement.fitting, members)
         _write_studies(connection, keyring, studies, facts)
-        _write_series(connection, keyring, series, facts)
+        _write_series(connection, series, facts)
         _write_instances(connection, settlement.outcomes)
         _enter_devices(session, connection, settlement.outcomes)
         for misfit in settlement.misfits:
             record_identity_event(
                 connection,
                 keyring,
+                studies[misfit.study_id].key,
                 misfit.kind,
                 misfit.subject,
                 detail={},
@@ -81,31 +95,62 @@ def _members(connection: Connection, batch_id: BatchId, instance_ids: Iterable[i
     return {row[0]: (row[1], row[2]) for row in rows if row[3] == batch_id}
 
 
-def _lock_studies(connection: Connection, keyring: Keyring, ids: set[UUID]) -> dict[UUID, _Parent[StudyState]]:
-    rows = connection.execute(
-        "SELECT id, patient_id, research_study_uid, facts_sealed FROM crosswalk.study WHERE id = ANY(%s)"
-        " ORDER BY id FOR NO KEY UPDATE",
-        (list(ids),),
-    ).fetchall()
-    return {
-        row[0]: _Parent(
-            StudyState(row[1], row[2]), StudyState(row[1], row[2]), open_facts(keyring, "study.facts", row[0], row[3])
+def _without_destroyed_patients(connection: Connection, outcomes: dict[int, MappedOutcome]) -> dict[int, MappedOutcome]:
+    """Return the outcomes, those of patients whose keys were destroyed after they were asked for as held.
+
+    The patients stay locked, so that nobody's keys are destroyed between here and the commit.
+    """
+    wanted = sorted({outcome.patient_id for outcome in outcomes.values() if outcome.patient_id})
+    destroyed = {
+        row[0]
+        for row in connection.execute(
+            "SELECT id, key_destroyed_at IS NOT NULL FROM crosswalk.patient WHERE id = ANY(%s) ORDER BY id"
+            " FOR KEY SHARE",
+            (wanted,),
         )
-        for row in rows
+        if row[1]
+    }
+    return {
+        instance: held_for_destroyed_keys(outcome) if outcome.patient_id in destroyed else outcome
+        for instance, outcome in outcomes.items()
     }
 
 
-def _lock_series(connection: Connection, keyring: Keyring, ids: set[UUID]) -> dict[UUID, _Parent[SeriesState]]:
+def _lock_studies(session: Session, connection: Connection, ids: set[UUID]) -> dict[UUID, _Parent[StudyState]]:
+    """Return the studies, each with a data key; without those whose keys were destroyed."""
+    locked = (
+        "SELECT id, patient_id, research_study_uid, facts_sealed, key_wrapped FROM crosswalk.study"
+        " WHERE id = ANY(%s) AND key_destroyed_at IS NULL ORDER BY id FOR NO KEY UPDATE"
+    )
+    rows = connection.execute(locked, (list(ids),)).fetchall()
+    if keyless := [row[0] for row in rows if row[4] is None]:
+        for study_id in keyless:
+            reseal_study(session.keys, connection, study_id)
+        rows = connection.execute(locked, (list(ids),)).fetchall()
+    studies = {}
+    for study_id, patient_id, research_study_uid, facts_sealed, wrapped in rows:
+        key = session.keys.of("study", study_id, wrapped)
+        studies[study_id] = _Parent(
+            StudyState(patient_id, research_study_uid),
+            StudyState(patient_id, research_study_uid),
+            open_facts(key, "study.facts", study_id, facts_sealed),
+            key,
+        )
+    return studies
+
+
+def _lock_series(connection: Connection, keys: dict[UUID, Sealer]) -> dict[UUID, _Parent[SeriesState]]:
     rows = connection.execute(
         "SELECT id, research_series_uid, modality, facts_sealed FROM crosswalk.series WHERE id = ANY(%s)"
         " ORDER BY id FOR NO KEY UPDATE",
-        (list(ids),),
+        (list(keys),),
     ).fetchall()
     return {
         row[0]: _Parent(
             SeriesState(row[1], row[2]),
             SeriesState(row[1], row[2]),
-            open_facts(keyring, "series.facts", row[0], row[3]),
+            open_facts(keys[row[0]], "series.facts", row[0], row[3]),
+            keys[row[0]],
         )
         for row in rows
     }
@@ -148,7 +193,7 @@ def _write_studies(
             (
                 study.after.patient_id,
                 study.after.research_study_uid,
-                seal_facts(keyring, "study.facts", study_id, collected),
+                seal_facts(study.key, "study.facts", study_id, collected),
                 study_id,
             ),
         )
@@ -162,7 +207,6 @@ def _write_studies(
 
 def _write_series(
     connection: Connection,
-    keyring: Keyring,
     series: dict[UUID, _Parent[SeriesState]],
     facts: dict[UUID, dict[StudyFacts, None]],
 ) -> None:
@@ -174,7 +218,7 @@ def _write_series(
                 (
                     one.after.research_series_uid,
                     one.after.modality,
-                    seal_facts(keyring, "series.facts", series_id, collected),
+                    seal_facts(one.key, "series.facts", series_id, collected),
                     series_id,
                 ),
             )

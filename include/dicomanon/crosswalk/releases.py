@@ -86,7 +86,7 @@ class Releases:
                     copy.write_row((release.id, instance_id))
             record_access_event(
                 connection,
-                self._session.keyring,
+                self._session.keys.site,
                 requester,
                 "cohort.release",
                 f"release {project}/{release.number:04d}" + (f", asked for by {request_key}" if request_key else ""),
@@ -106,7 +106,9 @@ class Releases:
             Actor, action or reason is empty.
         """
         with self._session.transaction() as connection:
-            return record_access_event(connection, self._session.keyring, actor, action, reason, count, subject=subject)
+            return record_access_event(
+                connection, self._session.keys.site, actor, action, reason, count, subject=subject
+            )
 
 
 def _by_request(connection: Connection, project: str, request_key: str | None) -> ReleaseRow | None:

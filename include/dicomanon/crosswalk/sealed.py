@@ -4,46 +4,47 @@ import json
 from uuid import UUID
 
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.identity import PatientIdentity
 from dicomanon.values import Phi
 
 RowId = UUID | int
 
 
-def seal_text(keyring: Keyring, column: str, row: RowId, text: str) -> bytes:
+def seal_text(key: Sealer, column: str, row: RowId, text: str) -> bytes:
     """Seal a text for one column of one row."""
-    return keyring.seal(text.encode("utf-8", "surrogatepass"), f"{column}|{row}")
+    return key.seal(text.encode("utf-8", "surrogatepass"), f"{column}|{row}")
 
 
-def open_text(keyring: Keyring, column: str, row: RowId, sealed: bytes) -> str:
+def open_text(key: Sealer, column: str, row: RowId, sealed: bytes) -> str:
     """Open what :func:`seal_text` sealed."""
-    return keyring.open(sealed, f"{column}|{row}").decode("utf-8", "surrogatepass")
+    return key.open(sealed, f"{column}|{row}").decode("utf-8", "surrogatepass")
 
 
-def open_phi(keyring: Keyring, column: str, row: RowId, sealed: bytes) -> Phi[str]:
+def open_phi(key: Sealer, column: str, row: RowId, sealed: bytes) -> Phi[str]:
     """Open a text into the type that does not print it."""
-    return Phi(open_text(keyring, column, row, sealed))
+    return Phi(open_text(key, column, row, sealed))
 
 
-def seal_identity(keyring: Keyring, row: UUID, identity: PatientIdentity) -> bytes:
+def seal_identity(key: Sealer, row: UUID, identity: PatientIdentity) -> bytes:
     """Seal who a patient is."""
     parts = [identity.patient_id, identity.issuer, identity.name, identity.birth_date, identity.sex]
-    return seal_text(keyring, "patient.identity", row, json.dumps(parts))
+    return seal_text(key, "patient.identity", row, json.dumps(parts))
 
 
-def open_identity(keyring: Keyring, row: UUID, sealed: bytes) -> PatientIdentity:
+def open_identity(key: Sealer, row: UUID, sealed: bytes) -> PatientIdentity:
     """Open who a patient is."""
-    return PatientIdentity(*json.loads(open_text(keyring, "patient.identity", row, sealed)))
+    return PatientIdentity(*json.loads(open_text(key, "patient.identity", row, sealed)))
 
 
-def seal_date_shift(keyring: Keyring, row: UUID, days: int) -> bytes:
+def seal_date_shift(key: Sealer, row: UUID, days: int) -> bytes:
     """Seal a date shift; its ciphertext has the same length for every shift."""
-    return keyring.seal(days.to_bytes(4, signed=True), f"patient.date_shift|{row}")
+    return key.seal(days.to_bytes(4, signed=True), f"patient.date_shift|{row}")
 
 
-def open_date_shift(keyring: Keyring, row: UUID, sealed: bytes) -> int:
+def open_date_shift(key: Sealer, row: UUID, sealed: bytes) -> int:
     """Open a date shift, in days."""
-    return int.from_bytes(keyring.open(sealed, f"patient.date_shift|{row}"), signed=True)
+    return int.from_bytes(key.open(sealed, f"patient.date_shift|{row}"), signed=True)
 
 
 def index_patient(keyring: Keyring, issuer: str, patient_id: str) -> bytes:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed
 
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.keychain import Keychain
 from dicomanon.errors import DicomanonError, Fatal, Retriable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -48,13 +49,14 @@ def _translate(error: psycopg.Error) -> DicomanonError:
 
 
 class Session:
-    """A pool of connections and the keyring: what every group of operations works with."""
+    """A pool of connections, the keyring and the keys: what every group of operations works with."""
 
-    __slots__ = ("_pool", "keyring")
+    __slots__ = ("_pool", "keyring", "keys")
 
-    def __init__(self, pool: Pool, keyring: Keyring) -> None:
+    def __init__(self, pool: Pool, keyring: Keyring, keys: Keychain) -> None:
         self._pool = pool
         self.keyring = keyring
+        self.keys = keys
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

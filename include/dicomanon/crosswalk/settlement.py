@@ -188,6 +188,14 @@ def _held(outcome: MappedOutcome, reason: HoldReason, detail: str) -> MappedOutc
     return replace(outcome, state=InstanceState.HELD, reason=reason, detail=detail, output_digest=None, output_bytes=0)
 
 
+def held_for_destroyed_keys(outcome: MappedOutcome) -> MappedOutcome:
+    """Return what becomes of an outcome when the keys of its patient were destroyed: held, and nothing of it kept."""
+    nothing_kept = replace(
+        outcome, patient_id=None, facts=None, research_study_uid="", research_series_uid="", research_sop_uid=""
+    )
+    return _held(nothing_kept, HoldReason.KEYS_DESTROYED, "")
+
+
 def _require_complete(outcome: MappedOutcome) -> None:
     state = outcome.state
     if state == InstanceState.DEIDENTIFIED:

@@ -70,7 +70,7 @@ class TracedBatch:
 
 @dataclass(frozen=True, slots=True)
 class TracedInstance:
-    """One instance; ``source`` says that its source UIDs are in the crosswalk, sealed.
+    """One instance; ``source`` says whether its source UIDs are in the crosswalk, sealed, or were destroyed.
 
     ``action_counts`` tells how many elements each action met when the object was made.
     """

@@ -24,7 +24,8 @@ from dicomanon.crosswalk.trace import (
 Item = TypeVar("Item")
 Row = tuple[Any, ...]
 
-SEALED = "sealed"
+SEALED, DESTROYED = "sealed", "destroyed"
+"""What there is of the source values: ciphertext that opens, or none that ever will."""
 
 # From the narrowest to the widest, so that an identifier of one object is never taken for more.
 _FIND = {
@@ -45,7 +46,7 @@ _INSTANCES = """
 SELECT st.id, st.research_study_uid, st.observed_count, st.enrolled_count, se.id, se.research_series_uid, se.modality,
        p.pseudonym, i.id, i.research_sop_uid, i.sop_class_uid, i.state, i.reason, i.detail, i.input_digest,
        i.output_digest, i.input_bytes, i.output_bytes, r.profile_version, r.code_version, i.batch_id,
-       i.state_changed_at, i.action_counts_id
+       i.state_changed_at, i.action_counts_id, st.key_destroyed_at IS NOT NULL
 FROM crosswalk.instance i
 JOIN crosswalk.series se ON se.id = i.series_id
 JOIN crosswalk.study st ON st.id = i.study_id
@@ -123,6 +124,7 @@ def _studies(
 ) -> Iterable[TracedStudy]:
     for study_id, of_study in groupby(rows, key=lambda row: row[0]):
         members = list(of_study)
+        source = DESTROYED if members[0][23] else SEALED
         series = []
         for _, of_series in groupby(members, key=lambda row: row[4]):
             group = list(of_series)
@@ -134,7 +136,7 @@ def _studies(
                     state=row[11],
                     reason=row[12],
                     detail=row[13],
-                    source=SEALED,
+                    source=source,
                     input_digest=row[14].hex() if row[14] else "",
                     output_digest=row[15].hex() if row[15] else "",
                     input_bytes=row[16],
@@ -150,9 +152,9 @@ def _studies(
                 )
                 for row in group
             )
-            series.append(TracedSeries(group[0][5], group[0][6], SEALED, instances))
+            series.append(TracedSeries(group[0][5], group[0][6], source, instances))
         first = members[0]
-        yield TracedStudy(study_id, first[1], SEALED, first[2], first[3], tuple(series))
+        yield TracedStudy(study_id, first[1], source, first[2], first[3], tuple(series))
 
 
 def _action_counts(connection: Connection, ids: set[int]) -> dict[int, dict[str, int]]:

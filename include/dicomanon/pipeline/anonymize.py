@@ -156,7 +156,9 @@ class Anonymizer:
         try:
             patient = self.patients.get_or_create(self._identity(source))
         except Held as held:
-            return self._held(instance_id, raw, held.reason, held.detail, source, known)
+            # Of a patient whose keys were destroyed nothing is learned anew.
+            kept = frozenset[str]() if held.reason is HoldReason.KEYS_DESTROYED else known
+            return self._held(instance_id, raw, held.reason, held.detail, source, kept)
         context = PatientContext(patient.pseudonym, patient.date_shift_days, self.uids)
         try:
             if isinstance(face, Held):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dicomanon.account import signer
 from dicomanon.crosswalk.database import Crosswalk
-from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.opening import load_keyring
 from dicomanon.deidentify import SourceInstance, UidMapper, parse
 from dicomanon.deidentify.faces.policy import must_be_defaced
 from dicomanon.errors import Fatal, Held
@@ -175,7 +175,7 @@ def _worker(profile: Profile, destination: Path) -> _Worker:
     """Open what this process works with, once; it is closed with the process."""
     os.umask(0o077)
     settings = CrosswalkSettings.load()
-    keyring = Keyring.load(settings.keyring_file)
+    keyring = load_keyring(settings)
     crosswalk = Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1)
     crosswalk.__enter__()
     compiled = compile_profile(profile)
@@ -316,7 +316,7 @@ def _distinct(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[Phi[str], str]
 def _admit(profile: str, files: int, *, maps: bool) -> Profile:
     """Return the rules to work by, once who is about to use them on what is in the audit trail."""
     settings = CrosswalkSettings.load()
-    keyring = Keyring.load(settings.keyring_file)
+    keyring = load_keyring(settings)
     with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
         rules = resolve_profile(profile, crosswalk, settings.profile_approvals)
         reason = "maps of old and new identifiers were written" if maps else "no map was written"

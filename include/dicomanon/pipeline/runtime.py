@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.opening import load_keyring
 from dicomanon.pacs.query import ClinicalPacs
 from dicomanon.pacs.store import ResearchPacs
 from dicomanon.settings import Settings
@@ -34,7 +35,7 @@ def open_runtime(settings: Settings | None = None) -> Iterator[Runtime]:
         The crosswalk cannot be reached.
     """
     settings = settings or Settings.load()
-    keyring = Keyring.load(settings.keyring_file)
+    keyring = load_keyring(settings)
     dsn = settings.crosswalk_dsn.get_secret_value()
     with ExitStack() as stack:
         yield Runtime(

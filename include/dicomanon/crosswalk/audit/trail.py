@@ -78,7 +78,7 @@ class Audit:
             They cannot be recorded now.
         """
         with self._session.transaction() as connection:
-            return record_access_events(connection, self._session.keyring, events)
+            return record_access_events(connection, self._session.keys.site, events)
 
     def chain(self) -> UUID:
         """Return the name of this trail."""
@@ -104,7 +104,7 @@ class Audit:
 
     def reason(self, entry: Entry) -> Phi[str]:
         """Open why somebody said they did it; people type names and numbers into reasons."""
-        return open_phi(self._session.keyring, "access_event.reason", entry.id, entry.reason_sealed)
+        return open_phi(self._session.keys.site, "access_event.reason", entry.id, entry.reason_sealed)
 
     def research_uids(self, instance_ids: Sequence[int]) -> dict[int, str]:
         """Return the research SOP Instance UIDs of instances that have one, by their ids."""

@@ -97,7 +97,7 @@ class Reidentification:
                     found.id,
                     "approved" if approved else "refused",
                     actor.strip(),
-                    seal_text(self._session.keyring, "reidentification_decision.reason", found.id, reason),
+                    seal_text(self._session.keys.site, "reidentification_decision.reason", found.id, reason),
                     event,
                 ),
             )
@@ -125,7 +125,7 @@ class Reidentification:
                 (found.id, actor.strip(), event),
             )
         with self._session.transaction() as connection:
-            return self._of(connection, found.id), source_value(connection, self._session.keyring, found.subject)
+            return self._of(connection, found.id), source_value(connection, self._session.keys, found.subject)
 
     def _has_asked(self, connection: Connection, actor: str) -> int:
         person = actor.strip().lower()
@@ -141,7 +141,7 @@ class Reidentification:
     def _enter(
         self, connection: Connection, subject: Subject, actor: str, reason: str, ticket: str, hours: int
     ) -> UUID:
-        keyring, row = self._session.keyring, uuid4()
+        site, row = self._session.keys.site, uuid4()
         event = self._record(connection, actor, "reidentify.ask", f"request {row}, ticket {ticket}: {reason}", subject)
         connection.execute(
             "INSERT INTO crosswalk.reidentification_request"
@@ -152,8 +152,8 @@ class Reidentification:
                 subject.kind.value,
                 subject.id,
                 actor,
-                seal_text(keyring, "reidentification_request.ticket", row, ticket),
-                seal_text(keyring, "reidentification_request.reason", row, reason),
+                seal_text(site, "reidentification_request.ticket", row, ticket),
+                seal_text(site, "reidentification_request.reason", row, reason),
                 hours,
                 event,
             ),
@@ -173,11 +173,13 @@ class Reidentification:
         return self._named(connection, str(row))
 
     def _record(self, connection: Connection, actor: str, action: str, reason: str, subject: Subject | None) -> UUID:
-        return record_access_event(connection, self._session.keyring, actor.strip(), action, reason, 1, subject=subject)
+        return record_access_event(
+            connection, self._session.keys.site, actor.strip(), action, reason, 1, subject=subject
+        )
 
     def _opened(self, row: tuple[Any, ...]) -> ReidentificationRequest:
         number, kind, identifier, who, asked, expires, ticket, reason, decision, decided_by, decided, shown, late = row
-        keyring = self._session.keyring
+        site = self._session.keys.site
         return ReidentificationRequest(
             id=number,
             subject=Subject(SubjectKind(kind), identifier),
@@ -185,8 +187,8 @@ class Reidentification:
             requested_at=asked,
             expires_at=expires,
             state=_state(decision, shown=shown is not None, late=late),
-            ticket=open_phi(keyring, "reidentification_request.ticket", number, ticket),
-            reason=open_phi(keyring, "reidentification_request.reason", number, reason),
+            ticket=open_phi(site, "reidentification_request.ticket", number, ticket),
+            reason=open_phi(site, "reidentification_request.reason", number, reason),
             decided_by=decided_by,
             decided_at=decided,
             shown_at=shown,
