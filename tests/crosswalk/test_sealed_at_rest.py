@@ -51,12 +51,12 @@ def filled(crosswalk: Crosswalk) -> Run:
 
 
 def test_a_dump_holds_no_planted_value_in_any_spelling(crosswalk_dsn: str, filled: Run) -> None:
-    dump = _dump(crosswalk_dsn)
-    assert b"research@0123456789ab" in dump
+    dumped = dump(crosswalk_dsn)
+    assert b"research@0123456789ab" in dumped
     shifts = {str(filled.crosswalk.patients.get_or_create(one).date_shift_days) for one in (PATIENT, ROE)}
     for number, value in enumerate([*PLANTED, *shifts, "19700130", "SANCHO"]):
         for spelling in (value, value.lower(), value.encode().hex(), value.encode("utf-16-le").hex()):
-            assert spelling.encode() not in dump, f"planted value {number}"
+            assert spelling.encode() not in dumped, f"planted value {number}"
 
 
 def test_every_table_had_something_to_hide(crosswalk_dsn: str, filled: Run) -> None:
@@ -122,7 +122,7 @@ def _change(dsn: str, statement: str) -> None:
         connection.execute(statement)  # type: ignore[arg-type]
 
 
-def _dump(dsn: str) -> bytes:
+def dump(dsn: str) -> bytes:
     parameters = conninfo_to_dict(dsn)
     password = str(parameters.pop("password"))
     done = subprocess.run(
