@@ -145,8 +145,8 @@ class Ledger:
         sources = []
         for row in rows:
             instance_id, study_id, series_id, study_sealed, series_sealed, sop_sealed, wrapped, *rest = row
-            key = keys.of("study", study_id, wrapped)
             if study_id not in study_uids:
+                key = keys.of("study", study_id, wrapped)
                 study_uids[study_id] = open_phi(key, "study.uid", study_id, study_sealed)
             if series_id not in series_uids:
                 series_uids[series_id] = open_phi(key, "series.uid", series_id, series_sealed)
