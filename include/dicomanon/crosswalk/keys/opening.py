@@ -54,10 +54,11 @@ def _others(settings: CrosswalkSettings) -> dict[str, MasterKey]:
     """Return the master keys beside those of the keyring file, by where they come from."""
     secret, former, command = settings.master_key, settings.former_master_key, settings.master_key_command
     others: dict[str, MasterKey] = {}
-    if secret is not None:
+    # An empty variable is one that is not set: that is what compose files make of a secret that they were not given.
+    if secret is not None and secret.get_secret_value():
         others["environment"] = LocalMasterKey.from_text(secret.get_secret_value())
     if command:
         others["command"] = CommandMasterKey(shlex.split(command), settings.master_key_name)
-    if former is not None:
+    if former is not None and former.get_secret_value():
         others["former"] = LocalMasterKey.from_text(former.get_secret_value())
     return others
