@@ -137,10 +137,12 @@ class TestVerify:
         assert done.returncode == BROKEN
         assert "entry 2: it is missing, as is all up to 3" in done.stderr
 
-    def test_compares_a_head_that_was_kept_elsewhere_without_the_private_key(self, signing: Command) -> None:
+    def test_compares_a_head_that_was_kept_elsewhere_without_any_key(self, signing: Command) -> None:
         kept = signing.folder / "kept.json"
         kept.write_text(signing("head").stdout)
-        (signing.folder / "audit.pem").unlink()
+        for secret in ("audit.pem", "keyring.json"):
+            (signing.folder / secret).unlink()
+        del signing.environment["DICOMANON_KEYRING_FILE"]
         checked = ("verify", "--head", kept, "--public-key", signing.folder / "public.pem")
         assert signing(*checked).returncode == DONE
         kept.write_text(kept.read_text().replace('"number": 3', '"number": 2'))

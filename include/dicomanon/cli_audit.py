@@ -100,13 +100,22 @@ def verify(
     """Follow the whole chain and compare it with signed heads: those given, else those of the site's folder.
 
     Names the first entry that was changed, removed, exchanged or put in. That the end was cut off, or the chain was
-    written anew, only a signed head can tell. Exit code 0: it holds; 1: it does not.
+    written anew, only a signed head can tell. Exit code 0: it holds; 1: it does not. Needs no keyring: only
+    DICOMANON_CROSSWALK_DSN, and a login that may read the trail.
     """
-    with site_crosswalk() as crosswalk:
-        heads = _signed_heads(head, public_key)
-        if any(one.chain != crosswalk.audit.chain() for one in heads):
+    import psycopg
+
+    from dicomanon.crosswalk.audit.trail import follow, name_of_chain
+    from dicomanon.crosswalk.session import translated
+    from dicomanon.settings import DatabaseSettings
+
+    heads = _signed_heads(head, public_key)
+    with translated(), psycopg.connect(DatabaseSettings.load().crosswalk_dsn.get_secret_value()) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        chain = name_of_chain(connection)
+        if any(one.chain != chain for one in heads):
             raise Fatal("a signed head is of another trail than this one")
-        checked = crosswalk.audit.verify([one.head for one in heads])
+        checked = follow(connection, [one.head for one in heads])
     if checked.fault is not None:
         err.print(f"entry {checked.fault.number}: {checked.fault.what}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(PARTLY)

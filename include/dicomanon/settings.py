@@ -15,33 +15,12 @@ PREFIX = "DICOMANON_"
 DEFAULT_PROFILE: Final = "research"
 
 
-class CrosswalkSettings(BaseSettings):
-    """What it takes to open the crosswalk, and nothing of a PACS: all that a migration is given."""
+class DatabaseSettings(BaseSettings):
+    """What it takes to read what the crosswalk does not seal: all that a check of the audit trail is given."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True)
 
     crosswalk_dsn: SecretStr
-    keyring_file: Path
-    default_issuer: str = ""
-    """Issuer of Patient ID (0010,0021) assumed where an object names none."""
-    profile_approvals: Annotated[int, Field(ge=1, le=9)] = 1
-    """How many persons, the publisher included, must stand for a profile that does not come with the release. From 2 on
-    a profile file is used only if its very content is published and approved."""
-
-    reidentify_hours: Annotated[int, Field(ge=1, le=168)] = 24
-    """How long a request for re-identification may be decided and shown."""
-    reidentify_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
-    """How many of them a person may make in 24 hours."""
-    master_key_from: Literal["keyring", "environment", "command"] = "keyring"
-    """Which master key wraps the keys in the crosswalk; the others that are set can still open."""
-    master_key: SecretStr | None = None
-    """32 bytes in base64."""
-    former_master_key: SecretStr | None = None
-    """The one that ``master_key`` replaces, until the rotation is finished."""
-    master_key_command: str = ""
-    """Program, with its arguments, that wraps and unwraps with a key that we do not have; no secrets in arguments."""
-    master_key_name: str = "kms"
-    """Names the key of that program in the crosswalk; another key needs another name."""
 
     @classmethod
     def load(cls) -> Self:
@@ -57,6 +36,31 @@ class CrosswalkSettings(BaseSettings):
         except ValidationError as error:
             names = sorted({PREFIX + "__".join(str(part) for part in item["loc"]).upper() for item in error.errors()})
             raise Fatal(f"set these environment variables, or correct them: {', '.join(names)}") from None
+
+
+class CrosswalkSettings(DatabaseSettings):
+    """What it takes to open the crosswalk, and nothing of a PACS: all that a migration is given."""
+
+    keyring_file: Path
+    default_issuer: str = ""
+    """Issuer of Patient ID (0010,0021) assumed where an object names none."""
+    profile_approvals: Annotated[int, Field(ge=1, le=9)] = 1
+    """How many persons, the publisher included, must stand for a profile that does not come with the release. From 2 on
+    a profile file is used only if its very content is published and approved."""
+    reidentify_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """How long a request for re-identification may be decided and shown."""
+    reidentify_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many of them a person may make in 24 hours."""
+    master_key_from: Literal["keyring", "environment", "command"] = "keyring"
+    """Which master key wraps the keys in the crosswalk; the others that are set can still open."""
+    master_key: SecretStr | None = None
+    """32 bytes in base64."""
+    former_master_key: SecretStr | None = None
+    """The one that ``master_key`` replaces, until the rotation is finished."""
+    master_key_command: str = ""
+    """Program, with its arguments, that wraps and unwraps with a key that we do not have; no secrets in arguments."""
+    master_key_name: str = "kms"
+    """Names the key of that program in the crosswalk; another key needs another name."""
 
 
 class AuditSettings(CrosswalkSettings):

@@ -10,12 +10,12 @@ ACTOR = "pipeline"
 
 def record_batch_read(crosswalk: Crosswalk, action: str, what: str, batch_id: BatchId, instances: int) -> None:
     """Record that a task reads what identifies the patients of some instances of a batch."""
-    crosswalk.audit.record(
-        [AccessEvent(ACTOR, action, what, instances, Subject(SubjectKind.BATCH, str(batch_id)))] if instances else []
-    )
+    if instances:
+        crosswalk.audit.record([AccessEvent(ACTOR, action, what, instances, Subject(SubjectKind.BATCH, str(batch_id)))])
 
 
 def record_read(crosswalk: Crosswalk, action: str, what: str, studies: int, run: str = "") -> None:
     """Record that a task reads what identifies some studies."""
-    subject = Subject(SubjectKind.RUN, run) if run else None
-    crosswalk.audit.record([AccessEvent(ACTOR, action, what, studies, subject)] if studies else [])
+    if studies:
+        subject = Subject(SubjectKind.RUN, run) if run else None
+        crosswalk.audit.record([AccessEvent(ACTOR, action, what, studies, subject)])

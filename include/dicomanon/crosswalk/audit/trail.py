@@ -83,7 +83,7 @@ class Audit:
     def chain(self) -> UUID:
         """Return the name of this trail."""
         with self._session.transaction() as connection:
-            return _chain(connection)
+            return name_of_chain(connection)
 
     def newest(self, wanted: Wanted, limit: int) -> list[Entry]:
         """Return the newest entries, in the order of the trail."""
@@ -126,14 +126,19 @@ class Audit:
             One that is known to be right: only what came after it is read. From the beginning where ``None``.
         """
         with self._session.transaction() as connection:
-            first = genesis(_chain(connection))
-            begin = start or first
-            fault = stands(begin, _standing(connection, begin.number) or first)
-            if fault is not None:
-                return Checked(0, begin, fault)
-            # Not page by page, and from no number on where all is asked for: what has no place must come up, too.
-            query, values = (_AFTER, {"after": start.number}) if start else (_COLUMNS, {})
-            return verify(_streamed(connection, query + _IN_ORDER, values), begin, heads)
+            return follow(connection, heads, start=start)
+
+
+def follow(connection: Connection, heads: Sequence[Head] = (), *, start: Head | None = None) -> Checked:
+    """Do what :meth:`Audit.verify` does, for who has the database and no key."""
+    first = genesis(name_of_chain(connection))
+    begin = start or first
+    fault = stands(begin, _standing(connection, begin.number) or first)
+    if fault is not None:
+        return Checked(0, begin, fault)
+    # Not page by page, and from no number on where all is asked for: what has no place must come up, too.
+    query, values = (_AFTER, {"after": start.number}) if start else (_COLUMNS, {})
+    return verify(_streamed(connection, query + _IN_ORDER, values), begin, heads)
 
 
 def _standing(connection: Connection, number: int) -> Head | None:
@@ -144,7 +149,14 @@ def _standing(connection: Connection, number: int) -> Head | None:
     return None if row is None else Head(*row)
 
 
-def _chain(connection: Connection) -> UUID:
+def name_of_chain(connection: Connection) -> UUID:
+    """Return the name of the trail in this database.
+
+    Raises
+    ------
+    Fatal
+        It has lost it.
+    """
     row = connection.execute("SELECT chain FROM crosswalk.audit_turn").fetchone()
     if row is None:
         raise Fatal("the audit trail has lost its name: restore the row of crosswalk.audit_turn from a backup")
