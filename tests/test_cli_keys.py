@@ -58,6 +58,13 @@ def status(keys: Keys, **settings: str) -> dict[str, Any]:
     return found
 
 
+def actions(dsn: str) -> list[str]:
+    """Return what is in the audit trail, in order."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("SELECT action FROM crosswalk.access_event ORDER BY recorded_at").fetchall()
+    return [row[0] for row in rows]
+
+
 def pseudonym(dsn: str) -> str:
     with psycopg.connect(dsn) as connection:
         ((found,),) = connection.execute("SELECT pseudonym FROM crosswalk.patient").fetchall()
@@ -71,9 +78,10 @@ def test_status_says_what_there_is_and_that_nothing_is_left_to_do(keys: Keys) ->
     assert "to do" not in said
 
 
-def test_wrapping_key(keys: Keys) -> None:
+def test_wrapping_key(keys: Keys, crosswalk_dsn: str) -> None:
     assert "wrapping key 2 is in use; 3 data keys were wrapped anew" in keys("rotate", "wrapping")
     assert [key["number"] for key in status(keys)["wrapping"]] == [2]
+    assert actions(crosswalk_dsn) == ["keys.rotate wrapping"]
 
 
 def test_master_key_of_the_keyring_file(keys: Keys, crosswalk_dsn: str, keyring_file: Path) -> None:
@@ -89,6 +97,8 @@ def test_master_key_of_the_keyring_file(keys: Keys, crosswalk_dsn: str, keyring_
     assert "to do" not in keys("status")
     with pytest.raises(Fatal, match="no master key at hand"), Crosswalk(crosswalk_dsn, former):
         pass
+    in_use = Keyring.load(keyring_file).masters[0].name
+    assert actions(crosswalk_dsn) == [f"keys.rotate {in_use}", f"keys.rotate {in_use}", "keys.rotate finish"]
     with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
         assert crosswalk.patients.get_or_create(DOE).pseudonym == pseudonym(crosswalk_dsn)
 

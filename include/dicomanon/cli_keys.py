@@ -12,6 +12,7 @@ from dicomanon.console import out, say
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
+    from dicomanon.crosswalk.database import Crosswalk
     from dicomanon.crosswalk.keys.management import KeyStatus
 
 keys_app = typer.Typer(
@@ -57,6 +58,7 @@ def rotate(
             raise typer.BadParameter("a rotation of the wrapping key finishes itself", param_hint="--finish")
         with site_crosswalk() as crosswalk:
             number, rewrapped = crosswalk.keys.rotate_wrapping_key()
+            _record(crosswalk, "keys.rotate wrapping", rewrapped)
         say(f"wrapping key {number} is in use; {rewrapped} data keys were wrapped anew, the former key is retired")
     elif finish:
         _finish_master()
@@ -74,6 +76,7 @@ def reseal(
     with site_crosswalk() as crosswalk:
         if patient:
             studies = crosswalk.keys.reseal(patient)
+            _record(crosswalk, f"keys.reseal {patient}", studies)
             say(f"new data keys: 1 patient, {studies} studies")
         else:
             patients, studies = crosswalk.keys.reseal_unsealed()
@@ -99,6 +102,10 @@ def destroy(
     say("  backups, replicas and write-ahead logs still hold what they held: see the runbook, Destroy a patient's keys")
 
 
+def _record(crosswalk: "Crosswalk", action: str, count: int) -> None:
+    crosswalk.releases.record_access(signer(), action, "keys of the crosswalk were managed", count)
+
+
 def _rotate_master() -> None:
     from dicomanon.crosswalk.keys.opening import renew_keyring_file
     from dicomanon.settings import CrosswalkSettings
@@ -113,6 +120,8 @@ def _rotate_master() -> None:
     with site_crosswalk() as crosswalk:
         admitted = crosswalk.keys.admit_master_key()
         masters = crosswalk.keys.status().masters
+        if len(masters) > 1:
+            _record(crosswalk, f"keys.rotate {masters[0].name}", admitted)
     if len(masters) == 1:
         raise Fatal("there is one master key, and it is in use: configure the new one first, see the runbook")
     say(f"master key {masters[0].name} opens {admitted} more wrapping keys; the former one still opens them, too")
@@ -127,6 +136,7 @@ def _finish_master() -> None:
 
     with site_crosswalk() as crosswalk:
         removed = crosswalk.keys.retire_other_master_keys()
+        _record(crosswalk, "keys.rotate finish", removed)
     forgotten = forget_former_keys(CrosswalkSettings.load())
     say(f"only the master key in use opens the crosswalk now; {removed} slots of others were removed")
     if forgotten:

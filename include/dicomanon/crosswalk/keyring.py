@@ -125,6 +125,12 @@ class Keyring:
             self._write(beside)
             beside.chmod(mode)
             beside.replace(path)
+            # Or a power cut could bring the former file back, when nothing opens by it any more.
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             raise Fatal(
                 f"the keyring file cannot be replaced ({type(error).__name__}): run this where it is kept, as its owner"

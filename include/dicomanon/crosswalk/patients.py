@@ -123,7 +123,7 @@ class Patients:
         rows = connection.execute(
             # Of one whose keys were destroyed nothing is left to compare: held, but where two issuers are named.
             _SELECT + " WHERE patient_id_index = %s AND NOT (coalesce(issuer_was_named, false) AND %s)"
-            " ORDER BY key_destroyed_at NULLS LAST, created_at, id",
+            " ORDER BY key_destroyed_at NULLS FIRST, created_at, id",
             (id_index, bool(issuer)),
         ).fetchall()
         for patient, known in map(self._opened, rows):

@@ -1,6 +1,8 @@
 """Keys are replaced while others work, in steps that may be broken off."""
 
+import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,8 @@ from tests.crosswalk.scenario import DOE, ROE, Run, discover, sightings
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.keychain import Keychain
-from dicomanon.errors import Fatal
+from dicomanon.crosswalk.sealed import open_text
+from dicomanon.errors import Fatal, Held
 from dicomanon.identity import PatientIdentity
 
 STUDIES = [f"1.2.{number}" for number in range(1, 8)]
@@ -153,6 +156,26 @@ class TestDataKeys:
             assert fresh.patients.get_or_create(DOE) == patient
             for study_id in values:
                 assert "TOLEDO" in fresh.mapping.known_values([study_id])[study_id]
+
+    def test_replaced_open_the_details_of_events_too(self, filled: Crosswalk, crosswalk_dsn: str) -> None:
+        patient = filled.patients.get_or_create(DOE)
+        with pytest.raises(Held):
+            filled.patients.get_or_create(replace(DOE, name="QUIXANO^ALONSO"))
+        discover(filled, "1.2.99", [replace(sightings("1.2.99", 1)[0], sop_uid=f"{STUDIES[0]}.0.0")])
+        filled.keys.reseal(patient.pseudonym)
+        with psycopg.connect(crosswalk_dsn) as connection:
+            # As the runbook does.
+            events = connection.execute(
+                "SELECT e.id, e.kind, e.detail_sealed, st.id, st.key_wrapped, p.id, p.key_wrapped"
+                " FROM crosswalk.identity_event e LEFT JOIN crosswalk.study st ON st.id = e.study_id"
+                " LEFT JOIN crosswalk.patient p ON p.id = e.patient_id WHERE e.detail_sealed <> ''"
+            ).fetchall()
+        keys = filled.keys.chain
+        found = {}
+        for row, kind, value, study, study_key, owner, owner_key in events:
+            key = keys.of("study", study, study_key) if study else keys.of("patient", owner, owner_key)
+            found[kind] = json.loads(open_text(key, "identity_event.detail", row, value))
+        assert found == {"name": {"seen": "QUIXANO^ALONSO"}, "uid-reused": {}}
 
     def test_replaced_again_and_again_while_others_write_lose_nothing(
         self, crosswalk_dsn: str, keyring_file: Path

@@ -92,6 +92,12 @@ class TestThePatient:
         with pytest.raises(Held):
             crosswalk.patients.get_or_create(PatientIdentity("77"))
 
+    def test_does_not_hold_one_who_is_surely_somebody_else(self, crosswalk: Crosswalk) -> None:
+        destroyed = crosswalk.patients.get_or_create(PatientIdentity("77", "HERE", "DOE^JOHN", "19700131"))
+        other = crosswalk.patients.get_or_create(PatientIdentity("77", "THERE", "ROE^JANE", "19811224"))
+        crosswalk.keys.destroy(destroyed.pseudonym, actor="ada", reason="why")
+        assert crosswalk.patients.get_or_create(PatientIdentity("77", "", "ROE^JANE", "19811224")) == other
+
     def test_who_is_still_in_the_memory_of_a_process_is_held_when_recorded(
         self, crosswalk: Crosswalk, pseudonym: str
     ) -> None:
