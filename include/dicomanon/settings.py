@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dicomanon.errors import Fatal
+from dicomanon.openlineage.target import OpenLineageTarget
 from dicomanon.pacs.endpoint import PacsEndpoint
 
 PREFIX = "DICOMANON_"
@@ -102,3 +103,5 @@ class Settings(ClinicalSettings):
     """How many batches are worked on at once: as many as the Airflow pools of both PACS have slots."""
     pull_threads: Annotated[int, Field(ge=1, le=32)] = 2
     """WADO-RS streams that a task reads, or objects that it validates, at once, each with one instance in memory."""
+    openlineage: OpenLineageTarget = OpenLineageTarget()
+    """Where the events of tasks go for other tools; fields are ``DICOMANON_OPENLINEAGE__TRANSPORT`` and so on."""

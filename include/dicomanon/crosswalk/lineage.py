@@ -5,6 +5,7 @@ import json
 from dicomanon.crosswalk import action_counts
 from dicomanon.crosswalk.rows import TaskEvent
 from dicomanon.crosswalk.session import Session
+from dicomanon.crosswalk.task_facts import TaskFacts, task_facts
 from dicomanon.crosswalk.trace import Trace, TracedEvent
 from dicomanon.crosswalk.tracing import trace
 
@@ -34,6 +35,11 @@ class Lineage:
                     event.error,
                 ),
             )
+
+    def facts(self, event: TaskEvent) -> TaskFacts:
+        """Return what is known by now of the batch or the release that a task worked on."""
+        with self._session.transaction() as connection:
+            return task_facts(connection, event)
 
     def events(self, dag_id: str, run_id: str) -> list[TracedEvent]:
         """Return what the tasks of one DAG run did, in the order in which they said so."""

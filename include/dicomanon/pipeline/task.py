@@ -4,19 +4,28 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Concatenate, ParamSpec
 
+from dicomanon.crosswalk.lineage import Lineage
 from dicomanon.crosswalk.rows import TaskEvent
+from dicomanon.crosswalk.task_facts import TaskFacts
 from dicomanon.errors import DicomanonError
 from dicomanon.guard import no_values_escape
+from dicomanon.openlineage.emitter import Emitter
 from dicomanon.pipeline.runtime import Runtime, open_runtime
+from dicomanon.settings import Settings
 from dicomanon.values import BatchId
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 Counts = dict[str, int]
+
+_UNSENT = "unsent"
+"""Said by a task whose OpenLineage events could not all be sent; the loader fills them in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,40 +46,83 @@ def run_step(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> Counts:
-    """Run ``step`` on an open runtime, with an event in the crosswalk when it starts, ends or fails.
+    """Run ``step`` on an open runtime, and say when it starts, ends or fails: to the crosswalk, and as OpenLineage.
+
+    Of OpenLineage's states, START is when the task begins, RUNNING when everything that it needs is open.
 
     Raises
     ------
     Retriable, Fatal
-        Whatever went wrong, as one of our own errors, whose text holds no value.
+        Whatever went wrong, as one of our own errors, whose text holds no value. That an OpenLineage event could not
+        be sent is no reason.
     """
-    with no_values_escape(), open_runtime() as runtime:
-        _record(runtime, key, batch_id, "started", {})
-        try:
-            with no_values_escape():
-                counts = step(runtime, *args, **kwargs)
-        except DicomanonError as error:
-            _record(runtime, key, batch_id, "failed", {}, error=type(error).__name__)
-            raise
-        _record(runtime, key, batch_id, "succeeded", counts)
+    said = partial(_event, key, batch_id)
+    with no_values_escape():
+        settings = Settings.load()
+        with closing(Emitter.of(settings)) as emitter:
+            emitter.emit(said("started"))
+            with ExitStack() as stack:
+                try:
+                    with no_values_escape():
+                        runtime = stack.enter_context(open_runtime(settings))
+                except DicomanonError as error:
+                    emitter.emit(said("failed", error=error))
+                    raise
+                counts = _told(runtime.crosswalk.lineage, emitter, said, partial(step, runtime, *args, **kwargs))
     log.info("%s: %s", key.task_id, ", ".join(f"{name} {value}" for name, value in counts.items()))
     return counts
 
 
-def _record(
-    runtime: Runtime, key: TaskKey, batch_id: BatchId | None, event: str, counts: Counts, error: str = ""
-) -> None:
-    runtime.crosswalk.lineage.record_event(
-        TaskEvent(
-            dag_id=key.dag_id,
-            run_id=key.run_id,
-            task_id=key.task_id,
-            map_index=key.map_index,
-            try_number=key.try_number,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            batch_id=batch_id,
-            event=event,
-            counts=counts,
-            error=error,
-        )
+def _told(lineage: Lineage, emitter: Emitter, said: Callable[..., TaskEvent], step: Callable[[], Counts]) -> Counts:
+    """Carry out a step, and tell crosswalk and OpenLineage of it: the crosswalk first, which can fill in the other."""
+
+    def record_lost() -> None:
+        if emitter.lost:
+            lineage.record_event(said(_UNSENT, {"openlineage_events": emitter.lost}))
+
+    try:
+        with no_values_escape():
+            lineage.record_event(said("started"))
+            emitter.emit(said("running"), _facts(lineage, said("running")))
+            counts = step()
+            done = said("succeeded", counts)
+            lineage.record_event(done)
+    except DicomanonError as error:
+        failed = said("failed", error=error)
+        emitter.emit(failed, _facts(lineage, failed))
+        lineage.record_event(failed)
+        record_lost()
+        raise
+    emitter.emit(done, _facts(lineage, done))
+    record_lost()
+    return counts
+
+
+def _facts(lineage: Lineage, event: TaskEvent) -> TaskFacts:
+    """Return what belongs to an event; nothing where the crosswalk cannot be asked, for the event is to go out."""
+    try:
+        return lineage.facts(event)
+    except DicomanonError as error:
+        log.warning("an OpenLineage event (%s) goes without its facts: %s", event.event, error)
+        return TaskFacts()
+
+
+def _event(
+    key: TaskKey,
+    batch_id: BatchId | None,
+    event: str,
+    counts: Counts | None = None,
+    error: DicomanonError | None = None,
+) -> TaskEvent:
+    return TaskEvent(
+        dag_id=key.dag_id,
+        run_id=key.run_id,
+        task_id=key.task_id,
+        map_index=key.map_index,
+        try_number=key.try_number,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        batch_id=batch_id,
+        event=event,
+        counts=counts or {},
+        error=type(error).__name__ if error else "",
     )
