@@ -17,6 +17,7 @@ import typer
 from dicomanon import __version__
 from dicomanon.cli_audit import audit_app
 from dicomanon.cli_keys import keys_app
+from dicomanon.cli_lineage import lineage_app
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
 from dicomanon.cli_reidentify import reidentify_app
@@ -51,6 +52,7 @@ app.add_typer(profile_app, name="profile")
 app.add_typer(pixels_app, name="pixels")
 app.add_typer(reidentify_app, name="reidentify")
 app.add_typer(keys_app, name="keys")
+app.add_typer(lineage_app, name="lineage")
 
 
 def main() -> NoReturn:

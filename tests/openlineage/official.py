@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterator
 from datetime import datetime
-from enum import Enum
+from enum import EnumType
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -53,33 +53,38 @@ def _is_uri(value: Any) -> bool:
     return bool(urlparse(value).scheme)
 
 
+def _class_schema(of: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(of)
+    return {
+        "type": "object",
+        "properties": {
+            one.name: _schema(hints[one.name]) | ({"format": _FORMATS[one.name]} if one.name in _FORMATS else {})
+            for one in attr.fields(of)
+        },
+        "required": [one.name for one in attr.fields(of) if one.default is attr.NOTHING or one.name in _ALWAYS],
+        "additionalProperties": False,
+    }
+
+
 def _schema(of: Any) -> dict[str, Any]:
     if attr.has(of):
-        hints = typing.get_type_hints(of)
-        return {
-            "type": "object",
-            "properties": {
-                one.name: _schema(hints[one.name]) | ({"format": _FORMATS[one.name]} if one.name in _FORMATS else {})
-                for one in attr.fields(of)
-            },
-            "required": [one.name for one in attr.fields(of) if one.default is attr.NOTHING or one.name in _ALWAYS],
-            "additionalProperties": False,
-        }
+        return _class_schema(of)
+    if isinstance(of, EnumType):
+        return {"enum": [one.value for one in of]}
     if of in _PLAIN:
         return {"type": _PLAIN[of]}
-    if of is Any:
-        return {}
-    if isinstance(of, type) and issubclass(of, Enum):
-        return {"enum": [one.value for one in of]}
     origin, arguments = typing.get_origin(of), typing.get_args(of)
     if origin in {types.UnionType, typing.Union}:
         return {"anyOf": [_schema(one) for one in arguments if one is not types.NoneType]}
     if origin is list:
         return {"type": "array", "items": _schema(arguments[0])}
-    assert origin is dict, of
+    return _map_schema(arguments[1]) if origin is dict else {}
+
+
+def _map_schema(values: Any) -> dict[str, Any]:
     # Facets are checked one by one, each by the schema that it names.
-    facets = isinstance(arguments[1], type) and issubclass(arguments[1], BaseFacet)
-    return {"type": "object", "additionalProperties": {"type": "object"} if facets else _schema(arguments[1])}
+    facets = isinstance(values, type) and issubclass(values, BaseFacet)
+    return {"type": "object", "additionalProperties": {"type": "object"} if facets else _schema(values)}
 
 
 def _official_facets() -> dict[str, type[BaseFacet]]:

@@ -19,6 +19,7 @@ from dicomanon.crosswalk.ledger import Ledger
 from dicomanon.crosswalk.lineage import Lineage
 from dicomanon.crosswalk.mapping import Mapping
 from dicomanon.crosswalk.migrations import migrate
+from dicomanon.crosswalk.openlineage_events import OpenLineageEvents
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
 from dicomanon.crosswalk.quarantine import Quarantine
@@ -74,6 +75,7 @@ class Crosswalk:
         self.ledger = Ledger(session)
         self.mapping = Mapping(session)
         self.lineage = Lineage(session)
+        self.openlineage = OpenLineageEvents(session)
         self.exports = Exports(session)
         self.releases = Releases(session)
         self.profiles = Profiles(session)

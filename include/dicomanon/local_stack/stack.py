@@ -33,10 +33,18 @@ CHOICES = (
     "DICOMANON_BATCH_MEGABYTES",
     "DICOMANON_BATCHES_AT_ONCE",
     "DICOMANON_PULL_THREADS",
+    "DICOMANON_OPENLINEAGE__TRANSPORT",
+    "DICOMANON_OPENLINEAGE__NAMESPACE",
+    "DICOMANON_OPENLINEAGE__URL",
 )
 """Settings that a site may choose; the command and the tasks must see the same, or a patient would be two."""
 
-DAG_CHOICES = ("DICOMANON_INGEST_SCHEDULE", "DICOMANON_AUDIT_SCHEDULE", "DICOMANON_RETRY_SECONDS")
+DAG_CHOICES = (
+    "DICOMANON_INGEST_SCHEDULE",
+    "DICOMANON_AUDIT_SCHEDULE",
+    "DICOMANON_LINEAGE_SCHEDULE",
+    "DICOMANON_RETRY_SECONDS",
+)
 """What DAG files read when they are parsed, in whichever of Airflow's processes that is."""
 
 
