@@ -7,7 +7,7 @@ from dicomanon.crosswalk.rows import TaskEvent
 from dicomanon.crosswalk.session import Session
 from dicomanon.crosswalk.task_facts import TaskFacts, task_facts
 from dicomanon.crosswalk.trace import Trace, TracedEvent
-from dicomanon.crosswalk.tracing import trace
+from dicomanon.crosswalk.tracing import MOST_INSTANCES, trace
 
 
 class Lineage:
@@ -56,12 +56,21 @@ class Lineage:
         with self._session.transaction() as connection:
             return action_counts.by_batch(connection, dag_id, run_id)
 
-    def trace(self, identifier: str) -> Trace | None:
-        """Return everything about a research SOP instance, series or study UID, a pseudonym or a release; no PHI.
+    def trace(self, identifier: str, limit: int | None = MOST_INSTANCES) -> Trace | None:
+        """Return everything about a research identifier; no PHI.
+
+        Parameters
+        ----------
+        identifier
+            Research SOP instance, series or study UID; pseudonym; release (its id, or ``PROJECT/0001``); batch (its id,
+            or ``batch/12``); DAG run (its id, or ``DAG/RUN``).
+        limit
+            Most instances that are shown; where there are more, the trace has a summary of all. ``None`` shows all,
+            however many, in memory.
 
         Returns
         -------
         Trace or None
             ``None`` when the crosswalk knows no such identifier.
         """
-        return trace(self._session, identifier)
+        return trace(self._session, identifier, limit)

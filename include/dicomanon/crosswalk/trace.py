@@ -119,8 +119,48 @@ class TracedStudy:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedLook:
+    """Somebody was shown an instance."""
+
+    instance_id: int
+    research_sop_uid: str | None
+    actor: str
+    action: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSummary:
+    """How many instances of a series are in which state."""
+
+    research_study_uid: str | None
+    research_series_uid: str | None
+    modality: str
+    states: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """All that a trace is about, in counts, where it does not show every instance.
+
+    ``series`` lists the first of ``series_count``. ``verdicts`` and ``receipts`` count all tries.
+    """
+
+    instances: int
+    states: dict[str, int]
+    input_bytes: int
+    output_bytes: int
+    series_count: int
+    series: tuple[SeriesSummary, ...]
+    batch_count: int
+    made_by: dict[str, int]
+    verdicts: dict[str, int]
+    receipts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """What is known about one research identifier; ``kind`` is patient, study, series, instance or release.
+    """What is known about one research identifier; ``kind`` is patient, study, series, instance, release, batch or run.
 
     ``pseudonym`` is ``None`` for the release of several patients. ``profiles`` has those of the profile versions that
     were published here, and ``action_counts`` the sum over all instances.
@@ -134,6 +174,12 @@ class Trace:
     releases: tuple[TracedRelease, ...]
     profiles: tuple[ProfilePublication, ...] = ()
     action_counts: dict[str, int] = field(default_factory=dict)
+    summary: TraceSummary | None = None
+    """Where not every instance is shown."""
+    looks: tuple[TracedLook, ...] = ()
+    """The latest of those who were shown one of the instances."""
+    events: tuple[TracedEvent, ...] = ()
+    """What tasks of the run did outside of its batches."""
 
     def instances(self) -> tuple[TracedInstance, ...]:
         """Return the instances of every study and series."""

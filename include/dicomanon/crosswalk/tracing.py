@@ -1,7 +1,9 @@
 """Reads a trace out of the crosswalk: each level by one index look-up, all at one moment."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,12 +22,23 @@ from dicomanon.crosswalk.trace import (
     TracedStudy,
     TracedVerdict,
 )
+from dicomanon.crosswalk.trace_summary import (
+    MOST_BATCHES,
+    action_totals,
+    looks,
+    newest_batches,
+    newest_releases,
+    summarise,
+)
 
 Item = TypeVar("Item")
 Row = tuple[Any, ...]
 
 SEALED, DESTROYED = "sealed", "destroyed"
 """What there is of the source values: ciphertext that opens, or none that ever will."""
+
+_BATCH = re.compile(r"(?:batch/)?([0-9]{1,18})")
+"""A batch's id, alone or as its data set is called in OpenLineage."""
 
 # From the narrowest to the widest, so that an identifier of one object is never taken for more.
 _FIND = {
@@ -40,7 +53,20 @@ _FIND = {
     "release": "SELECT ri.instance_id FROM crosswalk.release re"
     " JOIN crosswalk.release_instance ri ON ri.release_id = re.id WHERE re.id::text = %(identifier)s"
     " OR re.project || '/' || lpad(re.number::text, 4, '0') = %(identifier)s",
+    # The batch that an instance was last in.
+    "batch": "SELECT i.id FROM crosswalk.instance i WHERE i.batch_id = %(batch)s",
+    # A DAG run, with its DAG before it where two share the id. Runs are few.
+    "run": "SELECT i.id FROM crosswalk.run r JOIN crosswalk.batch b ON b.run_id = r.id"
+    " JOIN crosswalk.instance i ON i.batch_id = b.id"
+    " WHERE %(identifier)s IN (r.airflow_run_id, r.dag_id || '/' || r.airflow_run_id)"
+    " UNION SELECT ri.instance_id FROM crosswalk.release re JOIN crosswalk.release_instance ri ON ri.release_id = re.id"
+    " WHERE %(identifier)s IN (re.request_key, substr(re.request_key, strpos(re.request_key, '/') + 1))",
 }
+
+MOST_INSTANCES = 1000
+"""Instances that a trace shows unless more are asked for; of the others it has the counts."""
+MOST_EVENTS = 1000
+"""Events of a run outside of its batches; a run has some ten."""
 
 _INSTANCES = """
 SELECT st.id, st.research_study_uid, st.observed_count, st.enrolled_count, se.id, se.research_series_uid, se.modality,
@@ -57,18 +83,85 @@ ORDER BY st.first_observed_at, st.id, se.id, i.id
 """
 
 
-def trace(session: Session, identifier: str) -> Trace | None:
+def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES) -> Trace | None:
     """Find the identifier and gather what belongs to it; the contract is :meth:`Lineage.trace`'s."""
     identifier = identifier.strip()
+    parameters = {
+        "identifier": identifier,
+        "batch": _batch_id(identifier),
+        "limit": None if limit is None else limit + 1,
+    }
     with session.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for kind, query in _FIND.items():
-            ids = [row[0] for row in connection.execute(query, {"identifier": identifier})]
+            ids = [row[0] for row in connection.execute(query + " ORDER BY 1 LIMIT %(limit)s", parameters)]
             if ids:
-                rows = connection.execute(_INSTANCES, (ids,)).fetchall()
-                return _gather(connection, kind, identifier, rows)
+                rows = connection.execute(_INSTANCES, (ids[:limit],)).fetchall()
+                found = _gather(connection, kind, identifier, rows)
+                return _completed(connection, found, query, parameters, whole=len(ids) == len(rows))
         known = connection.execute("SELECT 1 FROM crosswalk.patient WHERE pseudonym = %s", (identifier,)).fetchone()
-    return Trace("patient", identifier, identifier, (), (), ()) if known else None
+        if known:
+            return Trace("patient", identifier, identifier, (), (), ())
+        return _without_instances(connection, identifier)
+
+
+def _completed(connection: Connection, found: Trace, find: str, parameters: dict[str, Any], *, whole: bool) -> Trace:
+    """Add what is not read instance by instance."""
+    shown = {batch.id for batch in found.batches}
+    of_run = _batches_of_run(connection, found.identifier) if found.kind == "run" else set()
+    if whole:
+        found = replace(found, batches=_batches(connection, shown | of_run))
+    else:
+        others = of_run or set(newest_batches(connection, find, parameters))
+        found = replace(
+            found,
+            batches=_batches(connection, shown | others),
+            releases=_releases(connection, newest_releases(connection, find, parameters)),
+            action_counts=action_totals(connection, find, parameters),
+            summary=summarise(connection, find, parameters),
+        )
+    return replace(
+        found,
+        looks=looks(connection, find, parameters),
+        events=_events_of_run(connection, found.identifier) if found.kind == "run" else (),
+    )
+
+
+def _without_instances(connection: Connection, identifier: str) -> Trace | None:
+    """Return the trace of a batch that later ones took over, or of a run that found nothing."""
+    batch = connection.execute("SELECT id FROM crosswalk.batch WHERE id = %s", (_batch_id(identifier),)).fetchone()
+    if batch:
+        return Trace("batch", identifier, None, (), _batches(connection, {batch[0]}), ())
+    events = _events_of_run(connection, identifier)
+    of_run = _batches_of_run(connection, identifier)
+    if not (events or of_run):
+        return None
+    return Trace("run", identifier, None, (), _batches(connection, of_run), (), events=events)
+
+
+def _batch_id(identifier: str) -> int | None:
+    named = _BATCH.fullmatch(identifier)
+    return int(named[1]) if named else None
+
+
+def _batches_of_run(connection: Connection, identifier: str) -> set[int]:
+    rows = connection.execute(
+        "SELECT b.id FROM crosswalk.run r JOIN crosswalk.batch b ON b.run_id = r.id"
+        " WHERE %s IN (r.airflow_run_id, r.dag_id || '/' || r.airflow_run_id) ORDER BY b.id LIMIT %s",
+        (identifier, MOST_BATCHES),
+    )
+    return {row[0] for row in rows}
+
+
+def _events_of_run(connection: Connection, identifier: str) -> tuple[TracedEvent, ...]:
+    """Return what the tasks of a DAG run did outside of its batches."""
+    dag_id, _, run_id = identifier.rpartition("/")
+    rows = connection.execute(
+        "SELECT task_id, map_index, try_number, worker, event, counts, error, recorded_at FROM crosswalk.task_event"
+        " WHERE airflow_run_id = %s AND %s IN ('', dag_id) AND batch_id IS NULL ORDER BY id LIMIT %s",
+        (run_id, dag_id, MOST_EVENTS),
+    ).fetchall()
+    return tuple(TracedEvent(*row) for row in rows)
 
 
 def _gather(connection: Connection, kind: str, identifier: str, rows: list[Row]) -> Trace:
