@@ -202,21 +202,30 @@ def trigger(
 @app.command()
 def trace(
     identifier: Annotated[
-        str, typer.Argument(help="Research SOP, series or study UID, a pseudonym, or a release (PROJECT/0001).")
+        str,
+        typer.Argument(
+            help="Research SOP, series or study UID, a pseudonym, a release (PROJECT/0001), a batch or DAG run."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    graph: Annotated[Path | None, typer.Option(dir_okay=False, help="Draw it as well: an SVG file to write.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most instances that are shown; all are counted.")] = 1000,
+    full: Annotated[bool, typer.Option("--full", help="Show every instance, however many.")] = False,
 ) -> None:
     """Tell where a research object came from and where it went; research identifiers only."""
     from dicomanon.local_stack.stack import require_site
     from dicomanon.pipeline.outline import outline
     from dicomanon.pipeline.runtime import open_runtime
+    from dicomanon.pipeline.trace_graph import write_graph
 
     require_site()
     with open_runtime() as runtime:
-        found = runtime.crosswalk.lineage.trace(identifier)
+        found = runtime.crosswalk.lineage.trace(identifier, None if full else limit)
     if found is None:
         err.print("nothing in the crosswalk has this research identifier", style="red")
         raise typer.Exit(PARTLY)
+    if graph is not None:
+        write_graph(found, graph)
     if as_json:
         out.print_json(found.to_json())
     else:

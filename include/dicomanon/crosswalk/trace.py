@@ -146,6 +146,7 @@ class TraceSummary:
     ``series`` lists the first of ``series_count``. ``verdicts`` and ``receipts`` count all tries.
     """
 
+    patients: int
     instances: int
     states: dict[str, int]
     input_bytes: int

@@ -51,7 +51,12 @@ def summarise(connection: Connection, find: LiteralString, parameters: Parameter
         "SELECT r.confirmed, count(*) FROM traced JOIN crosswalk.store_receipt r ON r.instance_id = traced.id"
         " GROUP BY 1"
     )
+    patients = ask(
+        "SELECT count(DISTINCT st.patient_id) FROM traced JOIN crosswalk.instance i USING (id)"
+        " JOIN crosswalk.study st ON st.id = i.study_id"
+    )
     return TraceSummary(
+        patients=patients[0][0],
         instances=states.total(),
         states=dict(sorted(states.items())),
         input_bytes=sizes[0],

@@ -113,12 +113,14 @@ def _completed(connection: Connection, found: Trace, find: str, parameters: dict
         found = replace(found, batches=_batches(connection, shown | of_run))
     else:
         others = of_run or set(newest_batches(connection, find, parameters))
+        summary = summarise(connection, find, parameters)
         found = replace(
             found,
+            pseudonym=found.pseudonym if summary.patients == 1 else None,
             batches=_batches(connection, shown | others),
             releases=_releases(connection, newest_releases(connection, find, parameters)),
             action_counts=action_totals(connection, find, parameters),
-            summary=summarise(connection, find, parameters),
+            summary=summary,
         )
     return replace(
         found,

@@ -2,33 +2,68 @@
 
 from collections.abc import Iterator
 
-from dicomanon.crosswalk.trace import Trace, TracedBatch, TracedInstance
+from dicomanon.crosswalk.trace import Trace, TracedBatch, TracedEvent, TracedInstance, TraceSummary
 from dicomanon.pipeline.profile_text import publication_line, standing
 
 MOST_INSTANCES = 20
 """Instances that are told in full; for more there is ``--json``."""
+MOST_BATCHES = 20
+"""Batches that are told with their tasks."""
 
 
 def outline(trace: Trace) -> Iterator[str]:
     """Yield the lines of the outline, indented by two spaces a level."""
     yield f"{trace.kind} {trace.identifier}"
     yield f"  pseudonym {trace.pseudonym or '-'}"
+    if trace.summary is not None:
+        yield from _summary(trace.summary)
+    else:
+        yield from _studies(trace)
     instances = trace.instances()
+    for instance in instances[:MOST_INSTANCES]:
+        yield from _instance(instance)
+    total = trace.summary.instances if trace.summary else len(instances)
+    if total > MOST_INSTANCES:
+        whole = "--json --full" if trace.summary else "--json"
+        yield f"  … and {total - min(len(instances), MOST_INSTANCES)} more instances: {whole} has them all"
+    yield from _profiles(trace)
+    for event in trace.events:
+        yield f"  {_event(event)}"
+    for batch in trace.batches[-MOST_BATCHES:]:
+        yield from _batch(batch)
+    if len(trace.batches) > MOST_BATCHES:
+        yield f"  … and {len(trace.batches) - MOST_BATCHES} earlier batches"
+    for release in trace.releases:
+        when = f"{release.created_at:%Y-%m-%d %H:%M}"
+        yield f"  release {release.project}/{release.number:04d} for {release.requester}, {when}"
+    for look in trace.looks:
+        when = f"{look.recorded_at:%Y-%m-%d %H:%M:%S}"
+        yield f"  {look.action} of {look.research_sop_uid or f'instance {look.instance_id}'} by {look.actor}, {when}"
+
+
+def _studies(trace: Trace) -> Iterator[str]:
     for study in trace.studies:
         yield f"  study {study.research_study_uid or '-'} (source {study.source})"
         for series in study.series:
             size = len(series.instances)
             yield f"    series {series.research_series_uid or '-'} {series.modality or '-'}: {size} instances"
-    for instance in instances[:MOST_INSTANCES]:
-        yield from _instance(instance)
-    if len(instances) > MOST_INSTANCES:
-        yield f"  … and {len(instances) - MOST_INSTANCES} more instances: --json has them all"
-    yield from _profiles(trace)
-    for batch in trace.batches:
-        yield from _batch(batch)
-    for release in trace.releases:
-        when = f"{release.created_at:%Y-%m-%d %H:%M}"
-        yield f"  release {release.project}/{release.number:04d} for {release.requester}, {when}"
+
+
+def _summary(summary: TraceSummary) -> Iterator[str]:
+    yield f"  {summary.instances} instances, {summary.patients} patients, {summary.series_count} series"
+    yield f"    {_counts(summary.states)}"
+    yield f"    {summary.input_bytes} bytes in, {summary.output_bytes} bytes out, in {summary.batch_count} batches"
+    yield f"    verdicts {_counts(summary.verdicts)}; store {_counts(summary.receipts)}"
+    for made_by, count in summary.made_by.items():
+        yield f"    {count} made by profile {made_by}"
+    for series in summary.series[:MOST_INSTANCES]:
+        yield f"    series {series.research_series_uid or '-'} {series.modality or '-'}: {_counts(series.states)}"
+    if summary.series_count > MOST_INSTANCES:
+        yield f"    … and {summary.series_count - MOST_INSTANCES} more series"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
 def _instance(instance: TracedInstance) -> Iterator[str]:
@@ -58,10 +93,14 @@ def _profiles(trace: Trace) -> Iterator[str]:
 
 
 def _batch(batch: TracedBatch) -> Iterator[str]:
-    yield f"  batch {batch.number} of {batch.dag_id} run {batch.run_id}"
+    yield f"  batch {batch.number} ({batch.id}) of {batch.dag_id} run {batch.run_id}"
     for event in batch.events:
-        counts = ", ".join(f"{name} {value}" for name, value in event.counts.items())
-        yield (
-            f"    {event.recorded_at:%H:%M:%S} {event.task_id} try {event.try_number} {event.event}"
-            f" on {event.worker}{': ' + counts if counts else ''}{' ' + event.error if event.error else ''}"
-        )
+        yield f"    {_event(event)}"
+
+
+def _event(event: TracedEvent) -> str:
+    counts = ", ".join(f"{name} {value}" for name, value in event.counts.items())
+    return (
+        f"{event.recorded_at:%H:%M:%S} {event.task_id} try {event.try_number} {event.event}"
+        f" on {event.worker}{': ' + counts if counts else ''}{' ' + event.error if event.error else ''}"
+    )
