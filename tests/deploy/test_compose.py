@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -265,6 +265,40 @@ class TestLeastPrivilege:
 
     def test_image_ends_as_an_ordinary_user(self) -> None:
         assert re.findall(r"^USER (\S+)", DOCKERFILE.read_text(), re.MULTILINE)[-1] == "airflow"
+
+
+class TestLineage:
+    """Marquez is there for who wants it, and sees no more than events."""
+
+    MEMBERS: ClassVar = {"marquez-api", "marquez-db", "marquez-web"}
+
+    def test_is_started_only_by_its_profile(self) -> None:
+        assert {name for name, service in SERVICES.items() if "profiles" in service} == self.MEMBERS
+        assert all(SERVICES[name]["profiles"] == ["lineage"] for name in self.MEMBERS)
+
+    def test_shares_a_network_with_the_workers_alone_and_reaches_nothing_of_ours(self) -> None:
+        assert COMPOSE["networks"]["lineage"]["internal"] is True
+        members = {name for name, service in SERVICES.items() if "lineage" in service["networks"]}
+        assert members == self.MEMBERS | {"airflow-worker"}
+        assert {network for name in self.MEMBERS for network in SERVICES[name]["networks"]} == {"lineage", "frontend"}
+        assert SERVICES["marquez-web"]["networks"] == ["lineage", "frontend"]
+
+    def test_holds_its_own_password_and_no_secret_of_ours(self) -> None:
+        for name in self.MEMBERS:
+            asked = set(re.findall(r"\$\{(\w+):\?", str(SERVICES[name])))
+            assert asked <= {"MARQUEZ_DB_PASSWORD"}
+            assert "secrets" not in SERVICES[name]
+
+    def test_events_are_sent_where_it_listens(self) -> None:
+        told = environment_of("airflow-worker")
+        assert told["DICOMANON_OPENLINEAGE__URL"].endswith(":-http://marquez-api:5000}")
+        assert environment_of("marquez-api")["MARQUEZ_PORT"] == environment_of("marquez-web")["MARQUEZ_PORT"] == "5000"
+        assert told["DICOMANON_OPENLINEAGE__TRANSPORT"].endswith(":-file}"), "nothing waits for a profile that is off"
+
+    def test_events_that_wait_in_files_survive_the_container(self) -> None:
+        folder = environment_of("airflow-worker")["DICOMANON_OPENLINEAGE__FOLDER"]
+        assert f"openlineage:{folder}" in SERVICES["airflow-worker"]["volumes"]
+        assert folder in DOCKERFILE.read_text()
 
 
 class TestSettings:
