@@ -88,6 +88,7 @@ def test_help_names_every_verb_and_the_exit_codes(command: Command) -> None:
         "stack",
         "crosswalk",
         "profile",
+        "lineage",
     ):
         assert f"\n  {verb} " in done.stdout
     told = " ".join(done.stdout.split())
@@ -106,7 +107,8 @@ def test_help_is_shown_where_nothing_is_asked(command: Command) -> None:
     [
         (("load",), ("FOLDER", "folder")),
         (("trigger",), ("--conf", "--wait", "JSON")),
-        (("trace",), ("pseudonym", "--json")),
+        (("trace",), ("pseudonym", "--json", "--graph", "--limit", "--full", "DAG run")),
+        (("lineage", "load"), ("damaged.jsonl", "never arrived")),
         (("deidentify",), ("--profile", "--jobs", "--uid-map", "--patient-map", "--report", "PHI")),
         (("crosswalk", "export"), ("--uid-map", "--patient-map", "--reason", "audited")),
         (("stack", "clean"), ("keys",)),
@@ -170,6 +172,7 @@ def test_wrong_lines_have_their_exit_code(command: Command, arguments: tuple[str
         ("status",),
         ("status", "--json"),
         ("trace", SECRET),
+        ("lineage", "load"),
         ("load", "."),
         ("migrate",),
         ("trigger", "ingest_studies"),

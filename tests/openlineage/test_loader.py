@@ -1,18 +1,23 @@
 """Events come into the crosswalk once each; what never arrived is made anew, and what is damaged is kept."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from tests.openlineage.official import events_in, faults
 from tests.site import Run, Site, judge_by_counts, slices, study
+from typer.testing import CliRunner
 
+from dicomanon.cli import app
 from dicomanon.errors import Retriable
 from dicomanon.openlineage import loading
 from dicomanon.openlineage.emitter import event_files
 from dicomanon.openlineage.loading import Loaded
 from dicomanon.pipeline import validate
+from dicomanon.pipeline.lineage_load import load_events
+from dicomanon.pipeline.task import TaskKey
 from dicomanon.settings import Settings
 
 RUN = "scheduled__2026-11-26T05:15:00+00:00"
@@ -138,3 +143,28 @@ def test_what_is_kept_is_never_changed(ran: Site) -> None:
     with psycopg.connect(ran.dsn) as connection, pytest.raises(psycopg.errors.RestrictViolation):
         connection.execute("UPDATE crosswalk.openlineage_event SET event = '{}'")
     assert len(kept(ran)) == 21
+
+
+def test_the_command_says_what_came_of_it(ran: Site) -> None:
+    done = CliRunner().invoke(app, ["lineage", "load"])
+    assert (done.exit_code, done.stdout.strip()) == (0, "21 lines, 21 loaded, 0 damaged, 0 rebuilt")
+    event_files(Settings.load()).append(b"{")
+    done = CliRunner().invoke(app, ["lineage", "load"])
+    assert (done.exit_code, done.stdout.strip()) == (1, "1 lines, 0 loaded, 1 damaged, 0 rebuilt")
+
+
+def test_the_command_draws_a_trace(ran: Site, tmp_path: Path) -> None:
+    (uid, *_) = ran.research_objects()
+    done = CliRunner().invoke(app, ["trace", uid, "--graph", str(tmp_path / "trace.svg")])
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, f"instance {uid}")
+    assert uid in (tmp_path / "trace.svg").read_text()
+    done = CliRunner().invoke(app, ["trace", RUN, "--limit", "1", "--json"])
+    assert json.loads(done.stdout)["summary"]["states"] == {"stored": 3}
+    done = CliRunner().invoke(app, ["trace", RUN, "--limit", "1", "--full", "--json"])
+    assert json.loads(done.stdout)["summary"] is None
+
+
+def test_the_dags_task_loads_and_counts(ran: Site) -> None:
+    counts = load_events(TaskKey("lineage_load", "scheduled__2026-11-26T06:07:00+00:00", "load_events"))
+    assert counts["loaded"] == 21 + 2, "its own START and RUNNING were there already"
+    assert counts["damaged"] == 0
