@@ -1,141 +1,357 @@
-"""How fast the crosswalk seals, opens, enrols and records, on a PostgreSQL of its own in a temporary folder.
+"""The crosswalk at size: how fast it answers and takes rows, and what it weighs, as it grows to ten million instances.
 
-Prints microseconds a value, rows per second of each step of the real code path, and the seconds that a rotation of the
-wrapping key takes.
+Patients, and one study of a hundred instances, are written by the code that the pipeline runs. The rest are copies of
+that study under new keys, one for every patient, made inside of the server: what is read and measured does not tell
+them from others. Everything is measured at several sizes, so that what 100 million take is extrapolated from growth.
 
-    python bench/crosswalk.py [--studies 40] [--instances 500]
+    python bench/crosswalk.py [--instances 10000000] [--dsn DSN_OF_AN_EMPTY_DATABASE]
 """
 
 import argparse
-import hashlib
+import random
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
-from uuid import UUID, uuid4
+from typing import LiteralString
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
 
 from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.facts import collect, seal_facts
 from dicomanon.crosswalk.keyring import Keyring
-from dicomanon.crosswalk.keys.data_keys import DataKey, SiteKeys
-from dicomanon.crosswalk.keys.wrapping import WrappingKey
-from dicomanon.crosswalk.rows import BatchSource, MappedOutcome
+from dicomanon.crosswalk.keys.keychain import Keychain
+from dicomanon.crosswalk.rows import MappedOutcome, Receipt, Verdict
 from dicomanon.identity import InstanceSighting, PatientIdentity, StudyFacts, StudySighting
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import start_postgres
+from dicomanon.values import BatchId
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
-UID = b"1.2.826.0.1.3680043.8.498.12345678901234567890123456789012345678"
-ROW = UUID(int=1)
-RECORDED_AT_ONCE = 1000
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PER_STUDY = 100
+STUDIES_AT_ONCE = 2000
+THREADS = 2
+TRACES = 2000
+RESOLVED = 100_000
+WANTED_TRACE_MS, WANTED_FORWARD_MS, WANTED_RESOLVE_S, WANTED_ROWS = 5.0, 50.0, 30.0, 20_000
+
+
+def identity(number: int) -> PatientIdentity:
+    return PatientIdentity(f"MRN-{number:08d}", "", f"FAMILY{number}^GIVEN", "19700131", "F")
+
+
+def research(uid: str) -> str:
+    return f"2.25.{int.from_bytes(sha256(uid.encode()).digest()[:15])}"
+
+
+@contextmanager
+def opened(dsn: str | None) -> Iterator[tuple[str, Keyring, Crosswalk]]:
+    """Give an empty crosswalk, on a server of our own where none is named."""
+    with tempfile.TemporaryDirectory(prefix="dicomanon-bench-") as folder:
+        Path(folder).chmod(0o711)  # the server's own account has to pass
+        server = None if dsn else start_postgres(Path(folder) / "postgres", free_port())
+        try:
+            dsn = dsn or (server.dsn() if server else "")
+            keyring = Keyring.generate(Path(folder) / "keyring.json")
+            Crosswalk(dsn, keyring).migrate()
+            with Crosswalk(dsn, keyring, max_size=THREADS + 2) as crosswalk:
+                yield dsn, keyring, crosswalk
+        finally:
+            if server:
+                server.stop()
+
+
+def write_patients(crosswalk: Crosswalk, numbers: Sequence[int]) -> float:
+    """Create patients as the pipeline does; return how many a second."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(lambda number: crosswalk.patients.get_or_create(identity(number)), numbers):
+            pass
+    return len(numbers) / (time.monotonic() - started)
+
+
+class Writing:
+    """Instances written by the code of the pipeline: seconds of each step, added over studies."""
+
+    def __init__(self, crosswalk: Crosswalk, name: str) -> None:
+        self.crosswalk, self.name = crosswalk, name
+        self.seconds = {"enrolled": 0.0, "mapping rows": 0.0, "verdicts": 0.0, "receipts": 0.0}
+        self.instances = 0
+
+    def study(self, number: int, instances: int) -> None:
+        ledger, mapping = self.crosswalk.ledger, self.crosswalk.mapping
+        uid = f"1.2.3.{self.name}.{number}"
+        listing = [InstanceSighting(f"{uid}.1", f"{uid}.1.{one}", CT) for one in range(instances)]
+        ledger.observe([StudySighting(uid, instances)], NOW)
+        (due,) = [one for one in ledger.due(timedelta(0), NOW + timedelta(days=1)) if one.study_uid.reveal() == uid]
+        self._timed("enrolled", lambda: ledger.enroll(due.study_id, listing, NOW))
+        run = ledger.open_run("bench", f"{self.name}-{number}")
+        batch = ledger.open_batch(run, 1, [one.instance_id for one in ledger.unplanned(run)])
+        outcomes = self._outcomes(batch, number)
+        self._timed("mapping rows", lambda: mapping.record(batch, outcomes))
+        ids = [one.instance_id for one in mapping.staged(batch)]
+        verdicts = [Verdict(one, True, {}) for one in ids]
+        self._timed("verdicts", lambda: mapping.record_verdicts(batch, verdicts))
+        receipts = [Receipt(one, accepted=True, confirmed=True, status=0) for one in ids]
+        self._timed("receipts", lambda: mapping.record_receipts(batch, receipts))
+        self.instances += instances
+
+    def _outcomes(self, batch: BatchId, number: int) -> list[MappedOutcome]:
+        patient = self.crosswalk.patients.get_or_create(identity(number))
+        facts = StudyFacts("20200214", "101500", f"ACC-{self.name}-{number}", "CT CHEST", "CT", "AXIAL", "CHEST")
+        return [
+            MappedOutcome(
+                instance_id=source.instance_id,
+                state="deidentified",
+                patient_id=patient.id,
+                research_study_uid=research(source.study_uid.reveal()),
+                research_series_uid=research(source.series_uid.reveal()),
+                research_sop_uid=research(source.sop_uid.reveal()),
+                sop_class_uid=CT,
+                modality="CT",
+                facts=facts,
+                input_digest=sha256(b"in%d" % source.instance_id).digest(),
+                output_digest=sha256(b"out%d" % source.instance_id).digest(),
+                input_bytes=526_000,
+                output_bytes=525_000,
+                profile_version="research@0123456789ab",
+                code_version="bench",
+                action_counts={"keep": 40, "remove": 12},
+            )
+            for source in self.crosswalk.ledger.batch_sources(batch)
+        ]
+
+    def _timed(self, step: str, work: Callable[[], object]) -> None:
+        started = time.monotonic()
+        work()
+        self.seconds[step] += time.monotonic() - started
+
+
+_NEW_UID: LiteralString = (
+    "'2.25.' || (1e17 + random() * 9e17)::bigint || lpad((random() * 1e18)::bigint::text, 18, '0')"
+)
+_RANDOM_INDEX: LiteralString = "uuid_send(gen_random_uuid())"
+
+
+class Copies:
+    """Copies of the first study under new keys, one for each patient who has none yet."""
+
+    def __init__(self, dsn: str, keyring: Keyring) -> None:
+        self._connection = psycopg.connect(dsn)
+        self._keys = Keychain(lambda: psycopg.connect(dsn), keyring.masters)
+        # Copies of rows that fitted fit as well; every foreign key would be looked up for each of them.
+        self._connection.execute("SET session_replication_role = replica")
+        self._connection.execute("SET synchronous_commit = off")
+        self._columns = {
+            table: [
+                name
+                for (name,) in self._connection.execute(
+                    "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+                    " ORDER BY attnum",
+                    (f"crosswalk.{table}",),
+                )
+            ]
+            for table in ("study", "series", "instance", "verdict", "store_receipt", "study_known_values")
+        }
+        self._connection.execute(
+            "CREATE TEMP TABLE template AS SELECT i.id, i.study_id, i.series_id, row_number() OVER (ORDER BY i.id) AS n"
+            " FROM crosswalk.instance i ORDER BY i.id LIMIT %s",
+            (PER_STUDY,),
+        )
+        self._connection.execute(
+            "CREATE TEMP TABLE copied (number bigint, patient_id uuid, study_id uuid, series_id uuid, first bigint)"
+        )
+        self._connection.commit()
+
+    def make(self, studies: int) -> None:
+        """Copy the study for so many patients."""
+        execute = self._connection.execute
+        execute("TRUNCATE copied")
+        execute(
+            "INSERT INTO copied SELECT row_number() OVER (), p.id, gen_random_uuid(), gen_random_uuid(),"
+            " (SELECT max(id) FROM crosswalk.instance) + %(many)s * (row_number() OVER () - 1)"
+            " FROM crosswalk.patient p"
+            " WHERE NOT EXISTS (SELECT FROM crosswalk.study st WHERE st.patient_id = p.id) LIMIT %(studies)s",
+            {"many": PER_STUDY, "studies": studies},
+        )
+        study = "FROM copied c CROSS JOIN (SELECT DISTINCT study_id FROM template) t JOIN crosswalk.study o"
+        self._insert(
+            "study", f"{study} ON o.id = t.study_id",
+            id="c.study_id", patient_id="c.patient_id", study_index=_RANDOM_INDEX, research_study_uid=_NEW_UID,
+        )  # fmt: skip
+        self._seal_facts()
+        self._insert(
+            "series",
+            "FROM copied c CROSS JOIN (SELECT DISTINCT series_id FROM template) t JOIN crosswalk.series o"
+            " ON o.id = t.series_id",
+            id="c.series_id", study_id="c.study_id", series_index=_RANDOM_INDEX, research_series_uid=_NEW_UID,
+        )  # fmt: skip
+        self._insert(
+            "instance", "FROM copied c CROSS JOIN template t JOIN crosswalk.instance o ON o.id = t.id",
+            id="c.first + t.n", study_id="c.study_id", series_id="c.series_id", sop_index=_RANDOM_INDEX,
+            research_sop_uid=_NEW_UID,
+        )  # fmt: skip
+        for table in ("verdict", "store_receipt"):
+            self._insert(
+                table, f"FROM copied c CROSS JOIN template t JOIN crosswalk.{table} o ON o.instance_id = t.id",
+                id=f"nextval(pg_get_serial_sequence('crosswalk.{table}', 'id'))", instance_id="c.first + t.n",
+            )  # fmt: skip
+        self._connection.execute(
+            "SELECT setval(pg_get_serial_sequence('crosswalk.instance', 'id'), max(id)) FROM crosswalk.instance"
+        )
+        self._connection.commit()
+
+    def _seal_facts(self) -> None:
+        """Give each study a key and facts of its own: cohorts open them."""
+        make_key = self._keys.maker(self._connection)
+        rows = []
+        for number, study in self._connection.execute("SELECT number, study_id FROM copied"):
+            key, wrapped = make_key("study", study)
+            facts = collect({}, [StudyFacts("20200214", "101500", f"ACC-{number}", "CT CHEST", "CT", "AXIAL", "CHEST")])
+            rows.append((study, wrapped, seal_facts(key, "study.facts", study, facts)))
+        self._connection.execute(
+            "UPDATE crosswalk.study st SET key_wrapped = n.key, facts_sealed = n.facts"
+            " FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[]) AS n (id, key, facts) WHERE st.id = n.id",
+            tuple(list(column) for column in zip(*rows, strict=True)),
+        )
+
+    def _insert(self, table: str, source: str, **values: str) -> None:
+        columns = self._columns[table]
+        chosen = ", ".join(values.get(column, f"o.{column}") for column in columns)
+        self._connection.execute(
+            f"INSERT INTO crosswalk.{table} ({', '.join(columns)}) OVERRIDING SYSTEM VALUE SELECT {chosen} {source}"  # type: ignore[arg-type]
+        )
+
+    def settle(self) -> None:
+        """Let the server do now what it would do later in the background."""
+        self._connection.autocommit = True
+        self._connection.execute("VACUUM (ANALYZE)")
+        self._connection.execute("CHECKPOINT")
+        self._connection.autocommit = False
+
+
+def milliseconds(work: Callable[[str], object], subjects: Sequence[str]) -> tuple[float, float]:
+    """Return the median and the 99th percentile of what one subject takes."""
+    taken = []
+    for subject in subjects:
+        started = time.perf_counter()
+        work(subject)
+        taken.append(1000 * (time.perf_counter() - started))
+    return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+
+
+def some(dsn: str, query: LiteralString, count: int) -> list[str]:
+    with psycopg.connect(dsn) as connection:
+        rows = [row[0] for row in connection.execute(query, (count,))]
+    random.Random(5).shuffle(rows)
+    return rows
+
+
+def sizes(dsn: str) -> dict[str, int]:
+    """Return the bytes of each table, with its indexes."""
+    with psycopg.connect(dsn) as connection:
+        return dict(
+            connection.execute(
+                "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
+                " WHERE relnamespace = 'crosswalk'::regnamespace AND relkind = 'r'"
+                " ORDER BY 2 DESC"
+            ).fetchall()
+        )
+
+
+class Measured:
+    """What was measured at one size."""
+
+    def __init__(self, dsn: str, crosswalk: Crosswalk, patients: int, step: int) -> None:
+        with psycopg.connect(dsn) as connection:
+            row = connection.execute("SELECT count(*) FROM crosswalk.instance").fetchone()
+        self.instances: int = row[0] if row else 0
+        self.bytes = sizes(dsn)
+        writing = Writing(crosswalk, f"{step}")
+        for number in range(20):
+            writing.study(number, 1000)
+        self.rows = {name: writing.instances / seconds for name, seconds in writing.seconds.items()}
+        uids = some(
+            dsn,
+            "SELECT i.research_sop_uid FROM (SELECT (random() * (SELECT max(id) FROM crosswalk.instance))::bigint"
+            " AS id FROM generate_series(1, %s)) AS drawn JOIN crosswalk.instance i USING (id)"
+            " WHERE i.research_sop_uid IS NOT NULL",
+            TRACES,
+        )
+        self.trace = milliseconds(crosswalk.lineage.trace, uids)
+        pseudonyms = some(dsn, "SELECT pseudonym FROM crosswalk.patient ORDER BY md5(pseudonym) LIMIT %s", 300)
+        self.forward = milliseconds(crosswalk.lineage.trace, pseudonyms)
+        asked = [("", identity(number).patient_id) for number in range(min(RESOLVED, patients))]
+        started = time.monotonic()
+        self.resolved = len({study.pseudonym for study in crosswalk.mapping.studies_for_cohort(asked)})
+        self.resolve_seconds = time.monotonic() - started
+
+
+def grow(dsn: str, keyring: Keyring, crosswalk: Crosswalk, instances: int, console: Console) -> list[Measured]:
+    """Fill up to a tenth, to a half and to all of the instances; measure at each of them."""
+    patients = max(2, instances // PER_STUDY)
+    rate = write_patients(crosswalk, range(patients))
+    console.print(f"{patients:,} patients created, {rate:,.0f} a second")
+    Writing(crosswalk, "first").study(0, PER_STUDY)
+    copies = Copies(dsn, keyring)
+    measured, made = [], 1
+    for step, wanted in enumerate((patients // 10, patients // 2, patients)):
+        started = time.monotonic()
+        while made < wanted:
+            many = min(STUDIES_AT_ONCE, wanted - made)
+            copies.make(many)
+            made += many
+        copies.settle()
+        console.print(f"{made * PER_STUDY:,} instances after {time.monotonic() - started:,.0f} s more")
+        measured.append(Measured(dsn, crosswalk, patients, step))
+    return measured
+
+
+def show(console: Console, measured: Sequence[Measured]) -> None:
+    table = Table(title="crosswalk as it grows")
+    table.add_column("")
+    for one in measured:
+        table.add_column(f"{one.instances:,}", justify="right")
+    table.add_column("wanted", justify="right")
+    table.add_row("trace by SOP Instance UID, median, ms", *(f"{one.trace[0]:.2f}" for one in measured), "")
+    table.add_row("  99th percentile, ms", *(f"{one.trace[1]:.2f}" for one in measured), f"{WANTED_TRACE_MS}")
+    table.add_row(
+        f"patient forward ({PER_STUDY} instances), median, ms", *(f"{one.forward[0]:.1f}" for one in measured), ""
+    )
+    table.add_row("  99th percentile, ms", *(f"{one.forward[1]:.1f}" for one in measured), f"{WANTED_FORWARD_MS}")
+    table.add_row(
+        f"{RESOLVED:,} Patient IDs to pseudonyms, s", *(f"{one.resolve_seconds:.1f}" for one in measured),
+        f"{WANTED_RESOLVE_S}",
+    )  # fmt: skip
+    for name in measured[0].rows:
+        wanted = f"{WANTED_ROWS:,}" if name == "mapping rows" else ""
+        table.add_row(f"{name} a second, one process", *(f"{one.rows[name]:,.0f}" for one in measured), wanted)
+    table.add_row("bytes an instance", *(f"{sum(one.bytes.values()) / one.instances:,.0f}" for one in measured), "")
+    console.print(table)
+    first, last = measured[0], measured[-1]
+    growth = (sum(last.bytes.values()) - sum(first.bytes.values())) / (last.instances - first.instances)
+    for instances in (100_000_000, 1_000_000_000):
+        console.print(f"{instances:,} instances: {growth * instances / 1e9:,.0f} GB by the growth measured")
+    for name, size in list(last.bytes.items())[:6]:
+        console.print(f"  {name}: {size / last.instances:.0f} bytes an instance")
 
 
 def main() -> None:
-    """Run each measurement once and print a line for it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=40)
-    parser.add_argument("--instances", type=int, default=500, help="of a study")
-    arguments = parser.parse_args()
-    measure_values()
-    with tempfile.TemporaryDirectory() as folder, crosswalk_in(Path(folder)) as crosswalk:
-        measure_steps(crosswalk, arguments.studies, arguments.instances)
-
-
-def measure_values() -> None:
-    """Print microseconds for one value, and for one data key."""
-    key = DataKey(b"k" * 32, SiteKeys({1: b"s" * 32}))
-    wrapping = WrappingKey(1, b"w" * 32)
-    sealed, wrapped = key.seal(UID, "instance.uid|1"), wrapping.wrap(b"k" * 32, "study", ROW)
-    for name, work in (
-        ("seal", lambda: key.seal(UID, "instance.uid|1")),
-        ("open", lambda: key.open(sealed, "instance.uid|1")),
-        ("unwrap a data key", lambda: wrapping.unwrap(wrapped, "study", ROW)),
-    ):
-        print(f"{name:<20} {microseconds(work):8.2f} us")
-
-
-def microseconds(work: Callable[[], object], times: int = 50_000) -> float:
-    """Return the mean time of one call."""
-    start = time.perf_counter()
-    for _ in range(times):
-        work()
-    return (time.perf_counter() - start) / times * 1e6
-
-
-def measure_steps(crosswalk: Crosswalk, studies: int, instances: int) -> None:
-    """Print rows per second of enrolling, reading and recording, and what a rotation costs."""
-    now = datetime.now(UTC)
-    uids = [f"1.2.3.{number}" for number in range(studies)]
-    rows = studies * instances
-    with timed("observe", studies):
-        crosswalk.ledger.observe([StudySighting(uid, instances) for uid in uids], now)
-    due = crosswalk.ledger.due(timedelta(0), now + timedelta(days=1))
-    with timed("enroll", rows):
-        for study in due:
-            uid = study.study_uid.reveal()
-            listing = [InstanceSighting(f"{uid}.1", f"{uid}.1.{number}", CT) for number in range(instances)]
-            crosswalk.ledger.enroll(study.study_id, listing, now)
-    run = crosswalk.ledger.open_run("bench", str(uuid4()))
-    batch = crosswalk.ledger.open_batch(run, 1, [one.instance_id for one in crosswalk.ledger.unplanned(run)])
-    with timed("batch_sources", rows):
-        sources = crosswalk.ledger.batch_sources(batch)
-    patients = [crosswalk.patients.get_or_create(PatientIdentity(f"P{number}")).id for number in range(studies)]
-    by_study = {study.study_id: patient for study, patient in zip(due, patients, strict=True)}
-    outcomes = [outcome_of(source, by_study[source.study_id]) for source in sources]
-    with timed("record", rows):
-        for first in range(0, rows, RECORDED_AT_ONCE):
-            crosswalk.mapping.record(batch, outcomes[first : first + RECORDED_AT_ONCE])
-    with timed("export maps", rows):
-        for pairs in crosswalk.exports.maps("bench", "bench"):
-            for _ in pairs:
-                pass
-    with timed("rotate wrapping key", 2 * studies + 1):
-        crosswalk.keys.rotate_wrapping_key()
-
-
-def outcome_of(source: BatchSource, patient: UUID) -> MappedOutcome:
-    """Return what becomes of an instance that gives no trouble."""
-    name = source.sop_uid.reveal().encode()
-    return MappedOutcome(
-        instance_id=source.instance_id,
-        state="deidentified",
-        patient_id=patient,
-        research_study_uid=f"2.25.{source.study_id.int}",
-        research_series_uid=f"2.25.{source.series_id.int}",
-        research_sop_uid=f"2.25.{int.from_bytes(hashlib.sha256(name).digest()[:15])}",
-        sop_class_uid=CT,
-        modality="CT",
-        facts=StudyFacts(study_date="20200214", modality="CT"),
-        input_digest=hashlib.sha256(name).digest(),
-        output_digest=hashlib.sha256(name + b"o").digest(),
-        profile_version="research@0123456789ab",
-        code_version="0.1.0",
-        action_counts={"keep": 40, "remove": 12},
-    )
-
-
-@contextmanager
-def timed(name: str, rows: int) -> Iterator[None]:
-    """Print how long a step took for so many rows."""
-    start = time.perf_counter()
-    yield
-    seconds = time.perf_counter() - start
-    print(f"{name:<20} {rows / seconds:8.0f} rows/s  ({rows} in {seconds:.2f} s)")
-
-
-@contextmanager
-def crosswalk_in(folder: Path) -> Iterator[Crosswalk]:
-    """Start a durable PostgreSQL and open a new crosswalk in it."""
-    server = start_postgres(folder / "postgres", free_port(), durable=True)
-    try:
-        server.create_database("bench", "bench", "bench")
-        keyring = Keyring.generate(folder / "keyring.json")
-        with Crosswalk(server.dsn("bench", user="bench", password="bench"), keyring) as crosswalk:
-            crosswalk.migrate()
-            yield crosswalk
-    finally:
-        server.stop()
+    parser.add_argument("--instances", type=int, default=10_000_000)
+    parser.add_argument("--dsn", help="of an empty database, for a superuser; a server of our own otherwise")
+    given = parser.parse_args()
+    console = Console()
+    with opened(given.dsn) as (dsn, keyring, crosswalk):
+        show(console, grow(dsn, keyring, crosswalk, given.instances, console))
 
 
 if __name__ == "__main__":
