@@ -1,0 +1,250 @@
+"""Every earlier schema, with rows in it, becomes the newest one; so it does after a kill and when two are at it."""
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.crosswalk.scenario import DOE, Run, discover, in_processes, migrate, sightings
+from tests.kill import kill_server
+
+from dicomanon.crosswalk import migrations
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.local_stack.ports import free_port
+from dicomanon.local_stack.postgres import start_postgres
+
+STEPS = migrations.migrations()
+NEWEST = STEPS[-1].number
+ROWS = Path(__file__).with_name("rows_of_each_migration")
+
+CATALOG = {
+    "columns": """
+        SELECT c.relname, c.relkind, c.relpersistence, c.reloptions, a.attname, a.attnum,
+               format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+               pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE n.nspname = 'crosswalk' AND c.relkind IN ('r', 'p', 'v', 'm', 'S')""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, contype, convalidated, pg_get_constraintdef(c.oid)
+        FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE n.nspname = 'crosswalk'""",
+    "indexes": """
+        SELECT pg_get_indexdef(i.indexrelid), i.indisvalid
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'crosswalk'""",
+    "triggers": """
+        SELECT pg_get_triggerdef(t.oid), t.tgenabled
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'crosswalk' AND NOT t.tgisinternal""",
+    "functions": """
+        SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'crosswalk'""",
+    "types": """
+        SELECT t.typname, t.typtype, (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e
+                                      WHERE e.enumtypid = t.oid)
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE n.nspname = 'crosswalk' AND t.typtype IN ('e', 'd')""",
+    "grants": """
+        SELECT c.relname, replace(coalesce(c.relacl::text, ''), current_user, 'owner') FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'crosswalk'""",
+    "applied": "SELECT number, name, checksum FROM crosswalk.migration",
+}
+
+
+def catalog(dsn: str) -> dict[str, list[str]]:
+    """Everything that the schema is made of, as the database tells it."""
+    with psycopg.connect(dsn) as connection:
+        return {
+            what: sorted(map(str, connection.execute(query).fetchall()))  # type: ignore[arg-type]
+            for what, query in CATALOG.items()
+        }
+
+
+def at_state(dsn: str, number: int) -> dict[str, list[dict[str, Any]]]:
+    """Bring an empty database to an earlier state, as that version would, and fill it; return its rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "migrations", lambda: STEPS[:number])
+        with psycopg.connect(dsn) as connection:
+            assert migrations.migrate(connection) == number
+    with psycopg.connect(dsn) as connection:
+        for step in STEPS[:number]:
+            file = ROWS / step.name
+            assert file.exists(), f"write rows for {step.name}, so that the next migration is tried on them"
+            connection.execute(file.read_bytes())
+    return rows(dsn)
+
+
+def rows(dsn: str) -> dict[str, list[dict[str, Any]]]:
+    with psycopg.connect(dsn) as connection:
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'crosswalk' AND tablename <> 'migration'"
+            ).fetchall()
+        ]
+        return {
+            table: [
+                row[0]
+                for row in connection.execute(
+                    f"SELECT to_jsonb(t) FROM crosswalk.{table} t ORDER BY to_jsonb(t)::text"  # type: ignore[arg-type]
+                ).fetchall()
+            ]
+            for table in tables
+        }
+
+
+def assert_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> None:
+    """Every row that was there is there, with the values that it had; columns may have come."""
+    for table, earlier in before.items():
+        assert earlier, f"the state has no row in {table}"
+        later = list(after[table])
+        for row in earlier:
+            same = next((one for one in later if row.items() <= one.items()), None)
+            assert same is not None, f"a row of {table} has changed"
+            later.remove(same)
+
+
+@pytest.fixture(scope="module")
+def fresh(postgres_server: Any) -> Iterator[dict[str, list[str]]]:
+    """The schema of an empty database that is migrated in one go."""
+    postgres_server.create_database("fresh", "fresh", "secret1")
+    dsn = postgres_server.dsn("fresh", user="fresh", password="secret1")
+    with psycopg.connect(dsn) as connection:
+        migrations.migrate(connection)
+    yield catalog(dsn)
+    postgres_server.drop_database("fresh")
+
+
+@pytest.mark.parametrize("number", range(1, NEWEST + 1))
+def test_from_every_earlier_state(crosswalk_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
+    before = at_state(crosswalk_dsn, number)
+    with psycopg.connect(crosswalk_dsn) as connection:
+        assert migrations.migrate(connection) == NEWEST - number
+    assert catalog(crosswalk_dsn) == fresh
+    assert_kept(before, rows(crosswalk_dsn))
+    with psycopg.connect(crosswalk_dsn) as connection:
+        assert migrations.migrate(connection) == 0
+    assert catalog(crosswalk_dsn) == fresh
+
+
+def test_the_newest_schema_takes_the_rows_of_every_state(crosswalk_dsn: str) -> None:
+    at_state(crosswalk_dsn, NEWEST)
+
+
+@pytest.mark.parametrize("number", [0, 1, NEWEST - 1])
+def test_two_processes_at_once(
+    crosswalk_dsn: str, keyring_file: Path, fresh: dict[str, list[str]], number: int
+) -> None:
+    before = at_state(crosswalk_dsn, number) if number else {}
+    _bind(crosswalk_dsn, keyring_file, number)
+    applied = in_processes(migrate, [(crosswalk_dsn, keyring_file)] * 2)
+    assert sorted(applied) == [0, NEWEST - number]
+    assert catalog(crosswalk_dsn) == fresh
+    before.pop("keyring_fingerprint", None)
+    assert_kept(before, rows(crosswalk_dsn))
+
+
+@pytest.mark.parametrize("number", range(1, NEWEST + 1))
+def test_killed_in_the_middle_of_a_step(crosswalk_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
+    """Killed after the whole of a step's SQL and before its commit: the worst moment."""
+    before = at_state(crosswalk_dsn, number - 1) if number > 1 else {}
+    with stopped_within(crosswalk_dsn, number) as process:
+        process.kill()
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with psycopg.connect(crosswalk_dsn) as connection:
+        applied = connection.execute("SELECT count(*) FROM crosswalk.migration").fetchone()
+    assert applied == (number - 1,)
+    with psycopg.connect(crosswalk_dsn) as connection:
+        # The server ends the step, finds nobody to tell, takes it back and lets go of the lock.
+        assert migrations.migrate(connection) == NEWEST - number + 1
+    assert catalog(crosswalk_dsn) == fresh
+    assert_kept(before, rows(crosswalk_dsn))
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: dict[str, list[str]]) -> None:
+    server = start_postgres(tmp_path / "own", free_port())
+    try:
+        server.create_database("fresh", "fresh", "secret1")
+        dsn = server.dsn("fresh", user="fresh", password="secret1")
+        before = at_state(dsn, NEWEST - 2)
+        with stopped_within(dsn, NEWEST) as process:
+            kill_server(server)
+            process.kill()
+        server = start_postgres(tmp_path / "own", server.port)
+        with psycopg.connect(dsn) as connection:
+            assert migrations.migrate(connection) == 1
+        assert catalog(dsn) == fresh
+        assert_kept(before, rows(dsn))
+    finally:
+        server.stop()
+
+
+@contextmanager
+def stopped_within(dsn: str, number: int) -> Iterator[Any]:
+    """A process that migrates and stops within a step, its work done and not committed."""
+    context = multiprocessing.get_context("spawn")
+    there = context.Event()
+    process = context.Process(target=_stop_within, args=(dsn, number, there))
+    process.start()
+    try:
+        assert there.wait(60)
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def _stop_within(dsn: str, number: int, there: Any) -> None:
+    """Migrate, and never come back from the end of step ``number``: the work of one process."""
+    waiting = b"; SELECT pg_sleep(3)"
+    steps = [replace(step, sql=step.sql + waiting) if step.number == number else step for step in STEPS]
+    with psycopg.connect(dsn, autocommit=True) as watcher:
+
+        def tell() -> None:
+            while True:
+                asleep = watcher.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+                ).fetchone()
+                if asleep:
+                    there.set()
+                    return
+                time.sleep(0.05)
+
+        threading.Thread(target=tell, daemon=True).start()
+        migrations.migrations = lambda: tuple(steps)  # type: ignore[assignment]
+        with psycopg.connect(dsn) as connection:
+            migrations.migrate(connection)
+
+
+def _bind(dsn: str, keyring_file: Path, number: int) -> None:
+    """Let a state with invented fingerprints belong to the keyring that the processes have."""
+    if not number:
+        return
+    fingerprints: Sequence[tuple[str, bytes]] = sorted(Keyring.load(keyring_file).fingerprints().items())
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DELETE FROM crosswalk.keyring_fingerprint")
+        connection.cursor().executemany("INSERT INTO crosswalk.keyring_fingerprint VALUES (%s, %s)", fingerprints)
+
+
+def test_a_crosswalk_of_an_earlier_state_goes_on_working(crosswalk_dsn: str, keyring_file: Path) -> None:
+    at_state(crosswalk_dsn, NEWEST - 1)
+    _bind(crosswalk_dsn, keyring_file, NEWEST - 1)
+    with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
+        crosswalk.migrate()
+        with psycopg.connect(crosswalk_dsn) as connection:
+            # What the rows hold is invented and opens with no key.
+            connection.execute("UPDATE crosswalk.instance SET state = 'held', reason = 'x' WHERE state <> 'stored'")
+        discover(crosswalk, "1.2.3", sightings("1.2.3", 2))
+        run = Run(crosswalk)
+        run.complete(DOE)
+        assert run.states() == ["stored", "stored"]
