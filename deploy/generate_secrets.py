@@ -1,4 +1,4 @@
-"""Make the keyring, the audit key and the `.env` file that docker-compose.yaml asks for; never overwrites one."""
+"""Make the keys and the `.env` file that docker-compose.yaml asks for; never overwrites any."""
 
 import argparse
 import base64
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dicomanon.backup.key import BackupKey
 from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.keyring import Keyring
 
@@ -37,6 +38,11 @@ def main() -> int:
         default=ROOT / "deploy" / "secrets" / "keyring.json",
         help="keyring to use, made if there is none, as is audit_key.pem beside it (default: in deploy/secrets)",
     )
+    parser.add_argument(
+        "--backup-key",
+        type=Path,
+        help="backup key to use, made if there is none (default: backup.key beside the keyring)",
+    )
     arguments = parser.parse_args()
 
     env_file: Path = arguments.env
@@ -44,20 +50,26 @@ def main() -> int:
         print(f"{env_file} exists already: move it away first, or edit it by hand", file=sys.stderr)
         return 1
     keyring_file: Path = arguments.keyring.resolve()
-    made = not keyring_file.exists()
-    if made:
-        keyring_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Keyring.generate(keyring_file)
     audit_key_file = keyring_file.with_name("audit_key.pem")
-    made_audit_key = not audit_key_file.exists()
-    if made_audit_key:
-        HeadKey.generate(audit_key_file)
+    backup_key_file: Path = (arguments.backup_key or keyring_file.with_name("backup.key")).resolve()
+    keys: dict[Path, Callable[[Path], object]] = {
+        keyring_file: Keyring.generate,
+        audit_key_file: HeadKey.generate,
+        backup_key_file: BackupKey.generate,
+    }
+    made = []
+    for file, generate in keys.items():
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            generate(file)
+            made.append(file)
     public_key = base64.b64encode(Keyring.load(keyring_file).request_public_key).decode()
 
     makers: dict[str, Callable[[], str]] = {
         "AIRFLOW_FERNET_KEY": _fernet_key,
         "DICOMANON_KEYRING_HOST_FILE": lambda: str(keyring_file),
         "DICOMANON_AUDIT_KEY_HOST_FILE": lambda: str(audit_key_file),
+        "DICOMANON_BACKUP_KEY_HOST_FILE": lambda: str(backup_key_file),
         "DICOMANON_REQUEST_PUBLIC_KEY": lambda: public_key,
     }
     lines = []
@@ -68,17 +80,18 @@ def main() -> int:
     with os.fdopen(os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write("\n".join(lines) + "\n")
 
-    print(f"wrote {env_file}; {'made' if made else 'kept'} {keyring_file}")
+    for file in keys:
+        print(f"{'made' if file in made else 'kept'} {file}")
+    print(f"wrote {env_file}")
+    for file in made:
+        _hand_over(file)
     if made:
-        _hand_over(keyring_file)
-        print("keep a copy of the keyring apart from the database's backups: without it the crosswalk cannot be read")
-    if made_audit_key:
-        _hand_over(audit_key_file)
+        print("keep copies of the keys apart from all backups: without them neither crosswalk nor backup can be read")
     return 0
 
 
 def _hand_over(file: Path) -> None:
-    """Give a secret to the container's user, or say how."""
+    """Give a key to the container's user, or say how."""
     if os.geteuid() == 0:
         os.chown(file, AIRFLOW_UID, 0)
     elif os.geteuid() != AIRFLOW_UID:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from dicomanon import __version__
+from dicomanon.cli_archives import archives_app
 from dicomanon.cli_audit import audit_app
+from dicomanon.cli_backup import backup_app, restore
 from dicomanon.cli_keys import keys_app
 from dicomanon.cli_lineage import lineage_app
 from dicomanon.cli_pixels import pixels_app
@@ -53,6 +55,8 @@ app.add_typer(pixels_app, name="pixels")
 app.add_typer(reidentify_app, name="reidentify")
 app.add_typer(keys_app, name="keys")
 app.add_typer(lineage_app, name="lineage")
+app.add_typer(archives_app, name="archives")
+app.add_typer(backup_app, name="backup")
 
 
 def main() -> NoReturn:
@@ -319,6 +323,9 @@ def crosswalk_export(
     airflow.require_admin(StackConfig.load(), login)
     counts = export_maps(uid_map, patient_map, actor=login, reason=reason)
     out.print(", ".join(f"{value} {name}" for name, value in counts.items()))
+
+
+app.command("restore")(restore)
 
 
 def _text_of(option: str) -> str:

@@ -105,3 +105,9 @@ class Settings(ClinicalSettings):
     """WADO-RS streams that a task reads, or objects that it validates, at once, each with one instance in memory."""
     openlineage: OpenLineageTarget = OpenLineageTarget()
     """Where the events of tasks go for other tools; fields are ``DICOMANON_OPENLINEAGE__TRANSPORT`` and so on."""
+    archives_red: Literal["lost", "any"] = "lost"
+    """When a check of the archives is red: if something stored is missing, or if anything differs that may stay."""
+    archives_minutes: Annotated[int, Field(ge=0)] = 120
+    """How long a check compares instances one by one; the next one goes on where it stopped."""
+    unsettled_hours: Annotated[int, Field(ge=1)] = 48
+    """After this time an instance that is not settled, or a folder in staging, is a difference."""

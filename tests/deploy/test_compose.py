@@ -18,6 +18,8 @@ from cryptography.fernet import Fernet
 from pydantic import BaseModel
 
 from dicomanon.airflow_setup import LOGINS
+from dicomanon.backup.key import BackupKey
+from dicomanon.backup.settings import BackupSettings
 from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.local_stack.ports import free_port
@@ -33,7 +35,7 @@ INIT_SCRIPT = ROOT / "deploy" / "postgres" / "init-databases.sh"
 TEXT = COMPOSE_FILE.read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"airflow-init", "crosswalk-init"}
+ONE_SHOT = {"airflow-init", "crosswalk-init", "postgres-archive-init"}
 AIRFLOW = sorted(name for name in SERVICES if name.startswith("airflow-"))
 LONG_RUNNING = sorted(SERVICES.keys() - ONE_SHOT)
 REQUIRED = sorted(set(re.findall(r"\$\{(\w+):\?", TEXT)))
@@ -183,7 +185,9 @@ class TestSecrets:
         keyring_file = Path(generated["DICOMANON_KEYRING_HOST_FILE"])
         audit_key_file = Path(generated["DICOMANON_AUDIT_KEY_HOST_FILE"])
         HeadKey.load(audit_key_file)
-        for written in (keyring_file, audit_key_file, keyring_file.with_name(".env")):
+        backup_key_file = Path(generated["DICOMANON_BACKUP_KEY_HOST_FILE"])
+        BackupKey.load(backup_key_file)
+        for written in (keyring_file, audit_key_file, backup_key_file, keyring_file.with_name(".env")):
             assert stat.S_IMODE(written.stat().st_mode) == 0o600
         assert sorted(generated) == REQUIRED
         assert len(set(generated.values())) == len(generated)
@@ -203,7 +207,7 @@ class TestSecrets:
         assert done.returncode == 1
         assert (env_file.read_bytes(), keyring_file.read_bytes()) == before
 
-    @pytest.mark.parametrize("path", [".env", "deploy/secrets/keyring.json"])
+    @pytest.mark.parametrize("path", [".env", "deploy/secrets/keyring.json", "deploy/secrets/backup.key"])
     def test_secrets_are_git_ignored(self, path: str) -> None:
         done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=False)
         assert done.returncode == 0, f"{path} is not in .gitignore"
@@ -219,6 +223,15 @@ class TestLeastPrivilege:
         assert holders == {"airflow-worker", "crosswalk-init"}
         told = {name for name in SERVICES if f"{PREFIX}KEYRING_FILE" in environment_of(name)}
         assert told == holders
+
+    def test_only_workers_hold_the_backup_key(self) -> None:
+        assert {name for name, service in SERVICES.items() if "backup-key" in service.get("secrets", [])} == {
+            "airflow-worker"
+        }
+
+    def test_only_the_server_and_what_prepares_it_see_its_archive(self) -> None:
+        holders = {name for name, service in SERVICES.items() if "postgres-archive:" in str(service.get("volumes"))}
+        assert holders == {"postgres", "postgres-archive-init"}
 
     def test_only_workers_and_the_migration_can_log_in_to_the_crosswalk(self) -> None:
         holders = {name for name in SERVICES if "CROSSWALK_DB_PASSWORD" in str(environment_of(name))}
@@ -316,13 +329,12 @@ class TestSettings:
     def test_workers_get_every_required_setting_and_no_unknown_one(self) -> None:
         shared = COMPOSE["x-airflow-environment"].keys()
         given = {name for name in environment_of("airflow-worker") if name.startswith(PREFIX)} - shared
-        assert set(self.variables(Settings, PREFIX, required=True)) <= given
-        assert set(self.variables(AuditSettings, PREFIX, required=True)) <= given
-        known = {
-            *self.variables(Settings, PREFIX, required=False),
-            *self.variables(AuditSettings, PREFIX, required=False),
-        }
-        assert given <= known
+        models = (Settings, AuditSettings, BackupSettings)
+        needed, known = (
+            {name for model in models for name in self.variables(model, PREFIX, required=required)}
+            for required in (True, False)
+        )
+        assert needed <= given <= known
 
     def test_shared_variables_are_those_that_dag_files_read(self) -> None:
         shared = {name for name in COMPOSE["x-airflow-environment"] if name.startswith(PREFIX)}

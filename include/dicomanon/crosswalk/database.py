@@ -8,6 +8,7 @@ from typing import Self
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from dicomanon.crosswalk.archives.group import Archives
 from dicomanon.crosswalk.audit.trail import Audit
 from dicomanon.crosswalk.devices import Devices
 from dicomanon.crosswalk.exports import Exports
@@ -83,6 +84,7 @@ class Crosswalk:
         self.quarantine = Quarantine(session)
         self.audit = Audit(session)
         self.reidentification = Reidentification(session)
+        self.archives = Archives(session)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -9,6 +9,9 @@ from importlib import resources
 from dicomanon.crosswalk.session import Connection
 from dicomanon.errors import Fatal
 
+SET_ASIDE = "crosswalk_until_"
+"""How the schema of a crosswalk is named from when it was set aside for another one."""
+
 # One lock for all who migrate any database of this server; the number only has to be ours.
 _LOCK = 0x0D1C0A17
 _FILE_NAME = re.compile(r"(\d{4})_[a-z_]+\.sql")
@@ -51,19 +54,20 @@ def migrate(connection: Connection) -> int:
     Raises
     ------
     Fatal
-        The database was migrated by a newer version, or with files other than these.
+        The database was migrated by a newer version, or with files other than these; or a restore was broken off.
     """
     connection.autocommit = True
     connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     try:
         with connection.transaction():
+            _refuse_a_second_life(connection)
             connection.execute("CREATE SCHEMA IF NOT EXISTS crosswalk")
             connection.execute("REVOKE ALL ON SCHEMA crosswalk FROM PUBLIC")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS crosswalk.migration (number integer PRIMARY KEY, name text NOT NULL,"
                 " checksum bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
             )
-        missing = _missing(connection)
+        missing = unapplied(connection)
         for step in missing:
             with connection.transaction():
                 connection.execute(step.sql)
@@ -77,7 +81,28 @@ def migrate(connection: Connection) -> int:
     return len(missing)
 
 
-def _missing(connection: Connection) -> list[Migration]:
+def _refuse_a_second_life(connection: Connection) -> None:
+    """Refuse to begin an empty crosswalk where one was set aside: every patient would get a second pseudonym."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, %s)"
+        " AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'crosswalk')",
+        (SET_ASIDE,),
+    ).fetchone()
+    if row and row[0]:
+        raise Fatal(
+            f"a restore was broken off: a crosswalk was set aside as {SET_ASIDE}… and none is in its place; restore "
+            "again, or rename that schema back to crosswalk"
+        )
+
+
+def unapplied(connection: Connection) -> list[Migration]:
+    """Return the steps that the database lacks, in order.
+
+    Raises
+    ------
+    Fatal
+        The database was migrated by a newer version, or with files other than these.
+    """
     applied: dict[int, bytes] = dict(connection.execute("SELECT number, checksum FROM crosswalk.migration").fetchall())
     steps = {step.number: step for step in migrations()}
     if applied.keys() - steps.keys():

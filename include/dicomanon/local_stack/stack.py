@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from dicomanon.backup.key import BackupKey
 from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -36,6 +37,11 @@ CHOICES = (
     "DICOMANON_OPENLINEAGE__TRANSPORT",
     "DICOMANON_OPENLINEAGE__NAMESPACE",
     "DICOMANON_OPENLINEAGE__URL",
+    "DICOMANON_BACKUP_KEEP",
+    "DICOMANON_BACKUP_VERIFY",
+    "DICOMANON_ARCHIVES_RED",
+    "DICOMANON_ARCHIVES_MINUTES",
+    "DICOMANON_UNSETTLED_HOURS",
 )
 """Settings that a site may choose; the command and the tasks must see the same, or a patient would be two."""
 
@@ -43,9 +49,14 @@ DAG_CHOICES = (
     "DICOMANON_INGEST_SCHEDULE",
     "DICOMANON_AUDIT_SCHEDULE",
     "DICOMANON_LINEAGE_SCHEDULE",
+    "DICOMANON_BACKUP_SCHEDULE",
+    "DICOMANON_ARCHIVES_SCHEDULE",
     "DICOMANON_RETRY_SECONDS",
 )
 """What DAG files read when they are parsed, in whichever of Airflow's processes that is."""
+
+_NIGHTLY_BY_HAND = {"DICOMANON_BACKUP_SCHEDULE": "", "DICOMANON_ARCHIVES_SCHEDULE": ""}
+"""A stack that is tried out is not there at night, and Airflow would make up for it at every start."""
 
 
 def pipeline_environment(config: StackConfig) -> dict[str, str]:
@@ -69,6 +80,8 @@ def pipeline_environment(config: StackConfig) -> dict[str, str]:
         "DICOMANON_RELEASE_DIR": str(folder / "releases"),
         "DICOMANON_AUDIT_KEY_FILE": str(_audit_key_file()),
         "DICOMANON_AUDIT_HEAD_DIR": str(folder / "audit-heads"),
+        "DICOMANON_BACKUP_DIR": str(folder / "backups"),
+        "DICOMANON_BACKUP_KEY_FILE": str(_backup_key_file()),
         **{name: value for name, value in config.choices.items() if name in CHOICES},
     }
 
@@ -136,6 +149,10 @@ def _audit_key_file() -> Path:
     return state_folder() / "keys" / "audit_key.pem"
 
 
+def _backup_key_file() -> Path:
+    return state_folder() / "keys" / "backup.key"
+
+
 def door_environment(config: StackConfig, keyring: Keyring) -> dict[str, str]:
     """Return what the api-server may know: the public key to seal with and where the Data Docs are; no secret."""
     settings = pipeline_environment(config)
@@ -164,8 +181,10 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
     say("Airflow: metadata database, roles, logins, pools")
     airflow.prepare(config)
     say("Airflow: api-server, scheduler, dag-processor, triggerer")
-    shared = {name: value for name, value in config.choices.items() if name in DAG_CHOICES} | dict(
-        airflow_variables or {}
+    shared = (
+        _NIGHTLY_BY_HAND
+        | {name: value for name, value in config.choices.items() if name in DAG_CHOICES}
+        | dict(airflow_variables or {})
     )
     airflow.start(
         config,
@@ -194,6 +213,8 @@ def start_database(config: StackConfig) -> PostgresServer:
     if not _audit_key_file().exists():
         HeadKey.generate(_audit_key_file())
     (state_folder() / "audit-heads").mkdir(mode=0o700, exist_ok=True)
+    if not _backup_key_file().exists():
+        BackupKey.generate(_backup_key_file())
     with Crosswalk(pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"], Keyring.load(keys)) as crosswalk:
         crosswalk.migrate()
     return server

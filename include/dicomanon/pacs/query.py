@@ -6,6 +6,7 @@ from typing import Self
 
 from dicomanon.errors import DicomanonError
 from dicomanon.identity import InstanceSighting, StudySighting
+from dicomanon.pacs.census import ListedStudy, census
 from dicomanon.pacs.connection import Connection
 from dicomanon.pacs.endpoint import PacsEndpoint
 from dicomanon.pacs.listing import list_instances
@@ -72,6 +73,10 @@ class ClinicalPacs:
         for study_uid, row in sweep.run():
             # Some archives leave the number out, or say none although they list the study.
             yield StudySighting(study_uid, row.instances or self._count_or_none(study_uid))
+
+    def census(self) -> Iterator[ListedStudy]:
+        """Yield every study of the archive, see :func:`dicomanon.pacs.census.census`."""
+        return census(self._connection, date.today())
 
     def list_instances(self, study_uid: str) -> list[InstanceSighting]:
         """Return every instance of a study; none if the PACS does not know the study."""

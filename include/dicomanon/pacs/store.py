@@ -4,16 +4,20 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
 import requests
 
 from dicomanon.errors import Fatal, Retriable
+from dicomanon.identity import InstanceSighting
+from dicomanon.pacs.census import ListedStudy, census, patient_ids
 from dicomanon.pacs.connection import Connection
 from dicomanon.pacs.endpoint import PacsEndpoint
 from dicomanon.pacs.listing import list_instances
 from dicomanon.pacs.paging import number, text
+from dicomanon.pacs.retrieve import retrieve
 
 MOST_OBJECTS = 20
 MOST_BYTES = 64 << 20
@@ -131,7 +135,23 @@ class ResearchPacs:
 
     def stored_instances(self, study_uid: str) -> set[str]:
         """Return the SOP Instance UIDs that the PACS has of a study."""
-        return {instance.sop_uid for instance in list_instances(self._connection, study_uid)}
+        return {instance.sop_uid for instance in self.list_instances(study_uid)}
+
+    def list_instances(self, study_uid: str) -> list[InstanceSighting]:
+        """Return every instance that the PACS has of a study; none if it does not know the study."""
+        return list_instances(self._connection, study_uid)
+
+    def census(self) -> Iterator[ListedStudy]:
+        """Yield every study of the archive, see :func:`dicomanon.pacs.census.census`."""
+        return census(self._connection, date.today())
+
+    def patient_ids(self, study_uid: str) -> set[str]:
+        """Return the Patient IDs that the PACS has a study under; more than one where somebody has mixed them up."""
+        return patient_ids(self._connection, study_uid)
+
+    def retrieve_instance(self, study_uid: str, series_uid: str, sop_uid: str) -> Iterator[bytes]:
+        """Yield the PS3.10 file of an instance, in the transfer syntax that it was stored in."""
+        return retrieve(self._connection, ("studies", study_uid, "series", series_uid, "instances", sop_uid))
 
     def count_instances(self, study_uid: str) -> int:
         """Count the instances that the PACS has of a study."""

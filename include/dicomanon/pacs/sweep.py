@@ -56,9 +56,21 @@ class StudySweep:
         Where the archive is expected to end.
     include_undated
         Whether to look for studies that no range of dates matches: without a Study Date, or with one that is none.
+    distinct
+        Whether each study is yielded once. If not, some come more than once, and memory does not grow with the archive
+        (unless ``include_undated`` lists it whole).
     """
 
-    def __init__(self, connection: Connection, start: date, end: date, today: date, *, include_undated: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        start: date,
+        end: date,
+        today: date,
+        *,
+        include_undated: bool,
+        distinct: bool = True,
+    ) -> None:
         self._connection = connection
         self._page_size = connection.endpoint.page_size
         self._most = self._page_size * _PAGES_OF_A_WINDOW
@@ -66,7 +78,9 @@ class StudySweep:
         self._end = end
         self._today = today
         self._include_undated = include_undated
+        self._distinct = distinct
         self._seen: set[str] = set()
+        self._found = 0
         self._unfiltered: Listing[StudyRow] = Listing({}, 0, overflowed=True)
         self._largest = 0
         self._cuts = False
@@ -74,7 +88,7 @@ class StudySweep:
         self._nameless = 0
 
     def run(self) -> Iterator[Found]:
-        """Yield each study once.
+        """Yield each study, once where that was asked for.
 
         Raises
         ------
@@ -92,11 +106,11 @@ class StudySweep:
             self._check_neither_date_nor_time(listed)
         who = f"the {self._connection.endpoint.name} PACS (QIDO-RS)"
         if self._nameless:
-            raise Fatal(f"{who} listed {self._nameless} studies without UID, besides {len(self._seen)} others")
+            raise Fatal(f"{who} listed {self._nameless} studies without UID, besides {self._found} others")
         if self._unproven:
             raise Fatal(
                 f"{who} cuts its answers, and {self._unproven} windows cannot be split further: "
-                f"raise its limit of results above {self._largest}; {len(self._seen)} studies were found"
+                f"raise its limit of results above {self._largest}; {self._found} studies were found"
             )
 
     def _sweep_dates(self) -> Generator[Found, None, set[str]]:
@@ -111,7 +125,9 @@ class StudySweep:
         while last >= first:
             window = DateWindow(max(first, last - timedelta(days=days - 1)), last)
             found = yield from self._examine(window)
-            listed |= found
+            if self._include_undated:
+                # Asked for only then; without it, memory is that of a window.
+                listed |= found
             if len(found) <= self._page_size // 4:
                 days = min(days * 2, _WIDEST_DAYS)
             elif len(found) > self._page_size:
@@ -210,7 +226,9 @@ class StudySweep:
                 continue
             day = parse_date(row.date)
             if self._include_undated if day is None else self._start <= day <= self._end:
-                self._seen.add(uid)
+                self._found += 1
+                if self._distinct:
+                    self._seen.add(uid)
                 yield uid, row
 
 

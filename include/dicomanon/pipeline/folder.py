@@ -319,6 +319,7 @@ def _admit(profile: str, files: int, *, maps: bool) -> Profile:
     keyring = load_keyring(settings)
     with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
         rules = resolve_profile(profile, crosswalk, settings.profile_approvals)
+        crosswalk.archives.require_checked()
         reason = "maps of old and new identifiers were written" if maps else "no map was written"
         crosswalk.releases.record_access(signer(), "folder.deidentify", reason, files)
     return rules

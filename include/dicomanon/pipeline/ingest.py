@@ -30,6 +30,7 @@ def discover(key: TaskKey, start: str | None, end: str | None, quiet_minutes: in
     """Bring the ledger up to date with the clinical PACS; dates are ``YYYY-MM-DD``."""
 
     def step(runtime: Runtime) -> Counts:
+        runtime.crosswalk.archives.require_checked()
         runtime.crosswalk.ledger.open_run(key.dag_id, key.run_id)
         return discover_studies(runtime, _date(start, "study_date_from"), _date(end, "study_date_to"), quiet_minutes)
 
@@ -69,7 +70,13 @@ def plan_batches(key: TaskKey) -> list[Batch]:
 
 def pull_and_anonymize(key: TaskKey, batch: Batch, *, last_try: bool = True) -> Counts:
     """Stream, de-identify and stage one batch."""
-    return run_step(pull, key, BatchId(batch["id"]), BatchId(batch["id"]), last_try=last_try)
+
+    def step(runtime: Runtime) -> Counts:
+        # Here too, where pseudonyms are drawn: a task may be cleared and run again after a restore.
+        runtime.crosswalk.archives.require_checked()
+        return pull(runtime, BatchId(batch["id"]), last_try=last_try)
+
+    return run_step(step, key, BatchId(batch["id"]))
 
 
 def validate(key: TaskKey, batch: Batch) -> Counts:
