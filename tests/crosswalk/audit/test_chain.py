@@ -16,7 +16,6 @@ from dicomanon.crosswalk.audit.chain import Checked, Fault, Head, genesis, verif
 from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
-from dicomanon.crosswalk.sealed import seal_text
 from dicomanon.errors import Fatal
 
 # Makes the chain anew from an entry on, as the database would have.
@@ -120,8 +119,8 @@ class TestAppending:
     ) -> None:
         before = migrations.migrations()[:7]
         monkeypatch.setattr(migrations, "migrations", lambda: before)
-        with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
-            assert crosswalk.migrate() == 7
+        with psycopg.connect(crosswalk_dsn) as connection:
+            assert migrations.migrate(connection) == 7
         monkeypatch.undo()
         with psycopg.connect(crosswalk_dsn) as connection:
             for day in (3, 1, 2):
@@ -129,7 +128,7 @@ class TestAppending:
                 connection.execute(
                     "INSERT INTO crosswalk.access_event (id, actor, action, reason_sealed, count, recorded_at)"
                     " VALUES (%s, %s, 'export maps', %s, 1, %s)",
-                    (row, f"day {day}", seal_text(keyring, "x", 1, "y"), dt.datetime(2026, 1, day, tzinfo=dt.UTC)),
+                    (row, f"day {day}", b"sealed", dt.datetime(2026, 1, day, tzinfo=dt.UTC)),
                 )
         with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
             crosswalk.migrate()
@@ -177,9 +176,8 @@ def append_and_wait(dsn: str, keyring_file: Path, waiting: object) -> None:
     """Append, commit nothing, and wait to be killed."""
     from dicomanon.crosswalk.access_events import record_access_events
 
-    keyring = Keyring.load(keyring_file)
-    with psycopg.connect(dsn) as connection:
-        record_access_events(connection, keyring, events(5, "killed"))
+    with Crosswalk(dsn, Keyring.load(keyring_file)) as crosswalk, psycopg.connect(dsn) as connection:
+        record_access_events(connection, crosswalk.audit._session.keys.site, events(5, "killed"))
         waiting.set()  # type: ignore[attr-defined]
         signal.pause()
 
