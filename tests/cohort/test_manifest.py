@@ -33,6 +33,7 @@ def instances() -> list[CohortInstance]:
                 output_digest=hashlib.sha256(bytes([number])).digest(),
                 output_bytes=100 + number,
                 profile_version="research@000000000000",
+                patient=Pseudonym(f"D{patient}"),
             )
         )
     return made

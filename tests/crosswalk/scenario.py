@@ -96,8 +96,8 @@ class Run:
             self.batch, [Receipt(row.instance_id, accepted=True, confirmed=True, status=0) for row in staged]
         )
 
-    def complete(self, identity: PatientIdentity = DOE) -> None:
-        self.record(identity)
+    def complete(self, identity: PatientIdentity = DOE, **changes: Any) -> None:
+        self.record(identity, **changes)
         self.validate()
         self.store()
 
@@ -164,3 +164,17 @@ def migrate(dsn: str, keyring_file: Path) -> int:
 
     with Crosswalk(dsn, Keyring.load(keyring_file)) as crosswalk:
         return crosswalk.migrate()
+
+
+def merge_in_process(dsn: str, keyring_file: Path, one: str, other: str, keep: str) -> str:
+    """Merge two patients, or say that it was refused: the work of one process."""
+    from dicomanon.crosswalk.decisions.rows import Signed
+    from dicomanon.crosswalk.keyring import Keyring
+    from dicomanon.errors import Fatal
+
+    with Crosswalk(dsn, Keyring.load(keyring_file)) as crosswalk:
+        try:
+            crosswalk.identities.merge([one, other], Signed("admin", "at once"), keep=keep)
+        except Fatal:
+            return "refused"
+    return "done"

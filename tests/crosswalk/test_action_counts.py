@@ -45,7 +45,7 @@ def test_a_run_has_them_in_sum_of_each_batch(crosswalk: Crosswalk) -> None:
     discover(crosswalk, "1.2.99", sightings("1.2.99", 2))
     planned = [one.instance_id for one in crosswalk.ledger.unplanned(run.id)]
     run.batch = crosswalk.ledger.open_batch(run.id, 2, planned)
-    run.record(ROE, action_counts={"keep": 7})
+    run.record(ROE, action_counts={"keep": 7}, facts=None)
     assert crosswalk.lineage.actions("ingest_studies", run.name) == {1: {"keep": 160, "remove": 48}, 2: {"keep": 14}}
     assert crosswalk.lineage.actions("ingest_studies", "another") == {}
 

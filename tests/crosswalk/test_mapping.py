@@ -143,7 +143,7 @@ class TestRecord:
         assert account.held == {"identity-conflict": 3}
         assert account.pseudonym == crosswalk.patients.get_or_create(DOE).pseudonym
         (event,) = crosswalk.patients.identity_events()
-        assert (event.kind, event.patient_id) == ("identity-conflict", theirs[0].patient_id)
+        assert (event.kind, event.patient_id) == ("two-patients-in-study", theirs[0].patient_id)
 
     def test_of_two_patients_at_once_the_one_with_more_instances_owns_the_study(
         self, crosswalk: Crosswalk, run: Run

@@ -24,6 +24,8 @@ from dicomanon.local_stack.postgres import start_postgres
 STEPS = migrations.migrations()
 NEWEST = STEPS[-1].number
 _FIRST_WITH_KEYS = 10
+_RENAMED = {"identity_event": {"kind", "parts"}}
+"""What 0013 calls otherwise; its own test tells how."""
 _OF_KEYRING = ("keyring_fingerprint", "site_key", "wrapping_key_slot", "wrapping_key")
 ROWS = Path(__file__).with_name("rows_of_each_migration")
 
@@ -109,7 +111,8 @@ def assert_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[d
     for table, earlier in before.items():
         assert earlier, f"the state has no row in {table}"
         later = list(after[table])
-        for row in earlier:
+        for whole in earlier:
+            row = {name: value for name, value in whole.items() if name not in _RENAMED.get(table, ())}
             same = next((one for one in later if row.items() <= one.items()), None)
             assert same is not None, f"a row of {table} has changed"
             later.remove(same)

@@ -9,6 +9,7 @@ from tests.crosswalk.scenario import DOE, ROE, in_processes, pseudonyms_of
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.patients import IdentityConflict
 from dicomanon.errors import Held
 from dicomanon.identity import PatientIdentity
 from dicomanon.reasons import HoldReason
@@ -58,11 +59,12 @@ def test_held_without_patient_id(crosswalk: Crosswalk, patient_id: str) -> None:
 def test_sixteen_processes_agree_on_every_patient(crosswalk_dsn: str, keyring_file: Path) -> None:
     with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
         crosswalk.migrate()
-    forward = list(range(40))
+    forward = list(range(1000))
     orders = [forward if number % 2 else forward[::-1] for number in range(16)]
     answers = in_processes(pseudonyms_of, [(crosswalk_dsn, keyring_file, order) for order in orders])
     agreed = set(answers[1])
-    assert len(agreed) == 40
+    assert len(agreed) == 1000
+    assert len({pseudonym for _, pseudonym, _ in agreed}) == 1000
     assert all(set(answer) == agreed for answer in answers)
 
 
@@ -78,7 +80,9 @@ class TestConflict:
         assert held.value.reason is HoldReason.IDENTITY_CONFLICT
         assert all(value not in str(held.value) for value in changes.values())
         (event,) = crosswalk.patients.identity_events()
-        assert (event.kind, event.patient_id) == (part, patient.id)
+        assert (event.kind, event.parts, event.patient_id) == ("patient-differs", (part,), patient.id)
+        assert isinstance(held.value, IdentityConflict)
+        assert held.value.event_id == event.id
 
     def test_recorded_once_however_often_it_is_met(
         self, crosswalk: Crosswalk, crosswalk_dsn: str, keyring: Keyring
@@ -89,7 +93,8 @@ class TestConflict:
             for patients in (crosswalk.patients, crosswalk.patients, another_process.patients):
                 with pytest.raises(Held):
                     patients.get_or_create(impostor)
-        assert sorted(event.kind for event in crosswalk.patients.identity_events()) == ["birth_date", "name", "sex"]
+        (event,) = crosswalk.patients.identity_events()
+        assert event.parts == ("name", "birth_date", "sex")
 
     def test_the_patient_stays_usable(self, crosswalk: Crosswalk) -> None:
         patient = crosswalk.patients.get_or_create(DOE)

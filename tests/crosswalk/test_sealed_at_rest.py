@@ -7,11 +7,13 @@ from dataclasses import replace
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from tests.crosswalk.scenario import DOE, FACTS, NOW, ROE, Run, discover, held, sightings
+from tests.crosswalk.scenario import DOE, FACTS, NOW, ROE, Run, discover, held, research, sightings
 
 from dicomanon.crosswalk.archives.causes import Cause
 from dicomanon.crosswalk.archives.rows import Difference
 from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
+from dicomanon.crosswalk.rows import IdentityEventKind
 from dicomanon.devices import DeviceDecision, DeviceKey
 from dicomanon.errors import Fatal, Held
 from dicomanon.identity import PatientIdentity
@@ -53,19 +55,32 @@ def filled(crosswalk: Crosswalk) -> Run:
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
-    request = crosswalk.reidentification.ask(
-        crosswalk.patients.get_or_create(PATIENT).pseudonym,
-        actor="ada",
-        reason="AUDITWORD of MRN-7731",
-        ticket="MRN-7731",
-        hours=1,
-        per_day=9,
-    )
-    crosswalk.reidentification.decide(str(request.id), approved=True, actor="bob", reason="AUDITWORD of MRN-7731")
-    crosswalk.reidentification.show(str(request.id), actor="ada")
+    _reidentify(crosswalk)
+    _decide(crosswalk)
     crosswalk.archives.record([Difference(Cause.STUDY_UNKNOWN, subject=Phi(UID))], NOW)
     crosswalk.archives.note_restoration("crosswalk-1", NOW, actor="ada", reason="AUDITWORD of MRN-7731")
     return run
+
+
+def _reidentify(crosswalk: Crosswalk) -> None:
+    """Ask for a source UID, approve it and show it."""
+    why = {"actor": "ada", "reason": "AUDITWORD of MRN-7731", "ticket": "AUDITWORD"}
+    asked = crosswalk.reidentification.ask(research(UID), **why, hours=1, per_day=1)
+    crosswalk.reidentification.decide(str(asked.id), approved=True, actor="bob", reason="AUDITWORD of MRN-7731")
+    crosswalk.reidentification.show(str(asked.id), actor="ada")
+
+
+def _decide(crosswalk: Crosswalk) -> None:
+    """Take every decision about identities that leaves a row."""
+    discover(crosswalk, f"{UID}.2", sightings(f"{UID}.2", 1))
+    Run(crosswalk).record(ROE)
+    signed = Signed("ada", "AUDITWORD of MRN-7731")
+    events = {event.kind: event.id for event in crosswalk.identities.events()}
+    crosswalk.identities.overrule(events[IdentityEventKind.PATIENT_DIFFERS], signed)
+    crosswalk.identities.overrule(events[IdentityEventKind.ACCESSION_REUSED], signed, shared=True)
+    crosswalk.identities.merge_keys(KeyChange(("GENERALHOSPITAL", "MRN-7731"), ("", "MRN-9902")), signed)
+    crosswalk.identities.merge_keys(KeyChange(("GENERALHOSPITAL", "MRN-7731"), ("TOLEDO", "555-0199")), signed)
+    crosswalk.identities.split([research(UID)], signed)
 
 
 def test_a_dump_holds_no_planted_value_in_any_spelling(crosswalk_dsn: str, filled: Run) -> None:

@@ -23,10 +23,15 @@ SCHEMA: Final = pa.schema(
         pa.field("Modality", pa.string(), nullable=False),
         pa.field("SOPClassUID", pa.string(), nullable=False),
         pa.field("output_digest", pa.string(), nullable=False),
+        pa.field("patient", pa.string(), nullable=False),
         pa.field("bytes", pa.int64(), nullable=False),
     ]
 )
-"""One row for each instance: the research identifiers, SHA-256 (hexadecimal) and length of the de-identified object."""
+"""One row for each instance: the research identifiers, SHA-256 (hexadecimal) and length of the de-identified object.
+
+``pseudonym`` is the one in the object, ``patient`` the one that the person is known by: they differ for objects made
+before two patients were found to be one. Whoever splits a cohort by patient goes by ``patient``.
+"""
 
 ORDER: Final = [
     (name, "ascending") for name in ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -63,7 +68,7 @@ def manifest_table(instances: Iterable[CohortInstance]) -> pa.Table:
 def counts(table: pa.Table) -> ManifestCounts:
     """Count what a manifest holds."""
     return ManifestCounts(
-        patients=len(table["pseudonym"].unique()),
+        patients=len(table["patient"].unique()),
         studies=len(table["StudyInstanceUID"].unique()),
         series=len(table["SeriesInstanceUID"].unique()),
         instances=table.num_rows,
@@ -77,8 +82,8 @@ def by_study(table: pa.Table) -> pa.Table:
 
 
 def by_patient(table: pa.Table) -> pa.Table:
-    """Return one row for each patient: pseudonym, modalities, studies, series, instances, bytes."""
-    return _grouped(table, ["pseudonym"], ["StudyInstanceUID", "SeriesInstanceUID"])
+    """Return one row for each person: surviving pseudonym, modalities, studies, series, instances, bytes."""
+    return _grouped(table, ["patient"], ["StudyInstanceUID", "SeriesInstanceUID"])
 
 
 def write_manifest(
@@ -127,6 +132,7 @@ def _row(instance: CohortInstance) -> tuple[Any, ...]:
         instance.modality,
         instance.sop_class_uid,
         instance.output_digest.hex(),
+        instance.patient,
         instance.output_bytes,
     )
 

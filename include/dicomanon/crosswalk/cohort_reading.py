@@ -24,7 +24,7 @@ def studies_for_cohort(
     while page := list(islice(candidates, _STUDIES_AT_ONCE)):
         with session.transaction() as connection:
             rows = connection.execute(
-                "SELECT st.id, p.pseudonym, st.research_study_uid, st.facts_sealed, p.id, st.key_wrapped"
+                "SELECT st.id, p.pseudonym, st.research_study_uid, st.facts_sealed, p.survivor_id, st.key_wrapped"
                 " FROM crosswalk.study st JOIN crosswalk.patient p ON p.id = st.patient_id"
                 " WHERE st.id = ANY(%s) AND st.research_study_uid IS NOT NULL AND st.key_destroyed_at IS NULL"
                 " ORDER BY st.id",
@@ -42,19 +42,22 @@ def studies_for_cohort(
 
 
 def cohort_instances(session: Session, study_ids: Sequence[UUID]) -> Iterator[CohortInstance]:
-    """Yield the stored instances of studies, by study, series and instance id."""
+    """Yield the stored instances of studies that are not to be re-issued, by study, series and instance id."""
     remaining = iter(sorted(set(study_ids)))
     while page := list(islice(remaining, _INSTANCE_STUDIES_AT_ONCE)):
         with session.transaction() as connection:
             rows = connection.execute(
                 "SELECT i.id, st.id, p.pseudonym, st.research_study_uid, se.research_series_uid, i.research_sop_uid,"
-                " se.modality, i.sop_class_uid, i.output_digest, i.output_bytes, r.profile_version"
+                " se.modality, i.sop_class_uid, i.output_digest, i.output_bytes, r.profile_version, s.pseudonym"
                 " FROM crosswalk.instance i"
                 " JOIN crosswalk.series se ON se.id = i.series_id"
                 " JOIN crosswalk.study st ON st.id = i.study_id"
                 " JOIN crosswalk.patient p ON p.id = st.patient_id"
+                " JOIN crosswalk.patient s ON s.id = p.survivor_id"
                 " JOIN crosswalk.recipe r ON r.id = i.recipe_id"
-                " WHERE i.study_id = ANY(%s) AND i.state = 'stored' ORDER BY i.study_id, i.series_id, i.id",
+                " WHERE i.study_id = ANY(%s) AND i.state = 'stored' AND NOT EXISTS"
+                " (SELECT FROM crosswalk.reissue x WHERE x.instance_id = i.id AND x.closed_at IS NULL)"
+                " ORDER BY i.study_id, i.series_id, i.id",
                 (page,),
             ).fetchall()
         for row in rows:
@@ -91,10 +94,9 @@ def _of_patients(session: Session, connection: Connection, wanted: Sequence[tupl
         elif patient_id:
             any_issuer.append(index_patient_id(session.keyring, patient_id))
     rows = connection.execute(
-        "SELECT st.id FROM crosswalk.patient p JOIN crosswalk.study st ON st.patient_id = p.id"
-        " WHERE p.patient_index = ANY(%s)"
-        " UNION SELECT st.id FROM crosswalk.patient p JOIN crosswalk.study st ON st.patient_id = p.id"
-        " WHERE p.patient_id_index = ANY(%s)",
+        "SELECT DISTINCT st.id FROM crosswalk.patient_key k JOIN crosswalk.patient met ON met.id = k.patient_id"
+        " JOIN crosswalk.patient p ON p.survivor_id = met.survivor_id JOIN crosswalk.study st ON st.patient_id = p.id"
+        " WHERE k.patient_index = ANY(%s) OR k.patient_id_index = ANY(%s)",
         (exact, any_issuer),
     ).fetchall()
     return {row[0] for row in rows}

@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 
 from dicomanon.crosswalk.archives.group import Archives
 from dicomanon.crosswalk.audit.trail import Audit
+from dicomanon.crosswalk.decisions.identities import Identities
 from dicomanon.crosswalk.devices import Devices
 from dicomanon.crosswalk.exports import Exports
 from dicomanon.crosswalk.keyring import Keyring
@@ -85,6 +86,7 @@ class Crosswalk:
         self.audit = Audit(session)
         self.reidentification = Reidentification(session)
         self.archives = Archives(session)
+        self.identities = Identities(session)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from dicomanon.crosswalk.identity_events import record_identity_event
+from dicomanon.crosswalk.identity_events import link_instances, record_identity_event
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.keys.resealing import reseal_study
-from dicomanon.crosswalk.rows import Enrollment
+from dicomanon.crosswalk.rows import Enrollment, IdentityEventKind
 from dicomanon.crosswalk.sealed import clean_uid, index_uid, seal_text
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
@@ -144,17 +144,19 @@ def _insert(
         " ORDER BY sop_index, id RETURNING id, sop_index",
         {"study": study_id, "at": at, "reason": HoldReason.UID_REUSED.value},
     ).fetchall()
-    for instance_id, sop_index in reused:
+    events = [
         record_identity_event(
             connection,
             keyring,
             key,
-            HoldReason.UID_REUSED,
+            IdentityEventKind.UID_REUSED,
             f"{study_id}|{sop_index.hex()}|{instance_id}",
-            detail={},
             study_id=study_id,
             instance_id=instance_id,
         )
+        for instance_id, sop_index in reused
+    ]
+    link_instances(connection, zip(events, [instance_id for instance_id, _ in reused], strict=True))
 
 
 def _mark_absent(connection: Connection, instance_ids: list[int], at: datetime) -> None:

@@ -2,10 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from dicomanon.identity import PatientIdentity
+
+PARTS = ("name", "birth_date", "sex")
+"""What is compared of two identities under one Patient ID."""
 
 _SEXES = {"M", "F", "O"}
 _DATE_DIGITS = 8
@@ -28,9 +32,35 @@ def differing_parts(known: PatientIdentity, seen: PatientIdentity) -> tuple[str,
     return tuple(parts)
 
 
+def tells(identity: PatientIdentity, part: str) -> bool:
+    """Whether the identity says something of a part that can be compared."""
+    if part == "name":
+        return bool(_tokens(identity.name))
+    return bool((_birth_date if part == "birth_date" else _sex)(getattr(identity, part)))
+
+
+def conflicting_parts(known: Sequence[PatientIdentity], seen: PatientIdentity) -> tuple[str, ...]:
+    """Name the parts in which ``seen`` differs from every identity of the patient that tells them.
+
+    Part by part: records of one person are corrected in one field at a time.
+    """
+    differing = [(one, differing_parts(one, seen)) for one in known]
+    return tuple(
+        part
+        for part in PARTS
+        if (telling := [parts for one, parts in differing if tells(one, part)])
+        and all(part in parts for parts in telling)
+    )
+
+
+def adds_to(known: Sequence[PatientIdentity], seen: PatientIdentity) -> bool:
+    """Tell whether ``seen`` says something that no identity of the patient tells."""
+    return any(tells(seen, part) and not any(tells(one, part) for one in known) for part in PARTS)
+
+
 def surely_one_person(known: PatientIdentity, seen: PatientIdentity) -> bool:
     """Tell whether two statements under one Patient ID name the same person, with nothing left to guess."""
-    both_told = all(_tokens(each.name) and _birth_date(each.birth_date) for each in (known, seen))
+    both_told = all(tells(each, "name") and tells(each, "birth_date") for each in (known, seen))
     return both_told and not differing_parts(known, seen)
 
 
@@ -39,9 +69,9 @@ def completed(known: PatientIdentity, seen: PatientIdentity) -> PatientIdentity:
     return PatientIdentity(
         patient_id=known.patient_id,
         issuer=known.issuer,
-        name=known.name if _tokens(known.name) else seen.name,
-        birth_date=known.birth_date if _birth_date(known.birth_date) else seen.birth_date,
-        sex=known.sex if _sex(known.sex) else seen.sex,
+        name=known.name if tells(known, "name") else seen.name,
+        birth_date=known.birth_date if tells(known, "birth_date") else seen.birth_date,
+        sex=known.sex if tells(known, "sex") else seen.sex,
     )
 
 

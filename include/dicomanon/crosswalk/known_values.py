@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.identities import identifying_values
 from dicomanon.crosswalk.keys.resealing import reseal_study
-from dicomanon.crosswalk.sealed import open_date_shift, open_identity, open_text, seal_text
+from dicomanon.crosswalk.people import known_identities
+from dicomanon.crosswalk.sealed import open_date_shift, open_text, seal_text
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
 
@@ -46,7 +47,7 @@ def _key_to_seal_with(session: Session, connection: Connection, study_id: UUID) 
 
 
 def known_values(session: Session, study_ids: Sequence[UUID]) -> dict[UUID, frozenset[str]]:
-    """Return for each study its collected values, its UID, and the parts of its patient's identity.
+    """Return for each study its collected values, its UID, and the parts of every identity of its patient.
 
     Raises
     ------
@@ -59,17 +60,16 @@ def known_values(session: Session, study_ids: Sequence[UUID]) -> dict[UUID, froz
     with session.transaction() as connection:
         values = _of_studies(session, connection, study_ids)
         rows = connection.execute(
-            "SELECT st.id, st.uid_sealed, st.key_wrapped, p.id, p.identity_sealed, p.key_wrapped"
-            " FROM crosswalk.study st LEFT JOIN crosswalk.patient p ON p.id = st.patient_id WHERE st.id = ANY(%s)",
+            "SELECT st.id, st.uid_sealed, st.key_wrapped, p.survivor_id FROM crosswalk.study st"
+            " LEFT JOIN crosswalk.patient p ON p.id = st.patient_id WHERE st.id = ANY(%s)",
             (list(study_ids),),
         ).fetchall()
+        identities = known_identities(connection, keys, {row[3] for row in rows if row[3]}, study_ids)
     if len(rows) != len(set(study_ids)):
         raise Fatal("known values are asked of a study that the ledger does not have")
-    for study_id, uid_sealed, study_key, patient_id, identity_sealed, patient_key in rows:
-        values[study_id].add(open_text(keys.of("study", study_id, study_key), "study.uid", study_id, uid_sealed))
-        if patient_id is not None:
-            key = keys.of("patient", patient_id, patient_key)
-            values[study_id] |= identifying_values(open_identity(key, patient_id, identity_sealed))
+    for study_id, uid_sealed, wrapped, survivor_id in rows:
+        values[study_id].add(open_text(keys.of("study", study_id, wrapped), "study.uid", study_id, uid_sealed))
+        values[study_id].update(*map(identifying_values, identities.get(survivor_id, ())))
     return {study_id: frozenset(values[study_id]) for study_id in study_ids}
 
 

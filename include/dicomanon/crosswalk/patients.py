@@ -1,28 +1,24 @@
 """Gives every patient one pseudonym and one date shift for ever, and notices when two people share a Patient ID."""
 
 import secrets
-import threading
-from collections import OrderedDict
 from uuid import UUID, uuid4
 
-from dicomanon.crosswalk.identities import (
-    comparable,
-    completed,
-    differing_parts,
-    patient_key,
-    surely_one_person,
-)
-from dicomanon.crosswalk.identity_events import record_identity_event
-from dicomanon.crosswalk.keys.data_keys import Sealer
-from dicomanon.crosswalk.keys.resealing import reseal_patient
-from dicomanon.crosswalk.rows import IdentityEvent, Patient
+from dicomanon.crosswalk.identities import comparable, completed, patient_key, surely_one_person
+from dicomanon.crosswalk.identity_events import identity_events, record_identity_event
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.keys.data_keys import ERASED, Sealer
+from dicomanon.crosswalk.keys.resealing import key_of_patient
+from dicomanon.crosswalk.people import Person, PersonCache, known_identities, newest_decision
+from dicomanon.crosswalk.rows import IdentityEvent, IdentityEventKind, Patient
 from dicomanon.crosswalk.sealed import (
+    identity_parts,
     index_patient,
     index_patient_id,
     open_date_shift,
     open_identity,
     seal_date_shift,
     seal_identity,
+    seal_key,
 )
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal, Held
@@ -35,12 +31,20 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PSEUDONYM_CHARACTERS = 11
 # Every shifted date lies 2.7 to 12.7 years back: never in the future, and far enough to hide the real one.
 _SHORTEST_SHIFT, _LONGEST_SHIFT = 1000, 4652
-_MOST_CACHED = 10_000
 _TRIES = 8
-_SELECT = (
-    "SELECT id, pseudonym, date_shift_sealed, identity_sealed, key_wrapped, key_destroyed_at IS NOT NULL"
-    " FROM crosswalk.patient"
+_BY_KEY = (
+    "SELECT k.patient_id, s.id, s.pseudonym, s.date_shift_sealed, s.key_wrapped FROM crosswalk.patient_key k"
+    " JOIN crosswalk.patient met ON met.id = k.patient_id JOIN crosswalk.patient s ON s.id = met.survivor_id"
+    " WHERE k.patient_index = %s"
 )
+
+
+class IdentityConflict(Held):
+    """A known Patient ID with another name, birth date or sex; ``event_id`` is the event that says so."""
+
+    def __init__(self, detail: str, event_id: UUID) -> None:
+        super().__init__(HoldReason.IDENTITY_CONFLICT, detail)
+        self.event_id = event_id
 
 
 class Patients:
@@ -48,168 +52,244 @@ class Patients:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._cache: OrderedDict[bytes, tuple[Patient, PatientIdentity]] = OrderedDict()
-        self._cache_lock = threading.Lock()
+        self._cache = PersonCache(session)
 
-    def get_or_create(self, identity: PatientIdentity) -> Patient:
+    def get_or_create(self, identity: PatientIdentity, study_id: UUID | None = None) -> Patient:
         """Return the patient whom the identity names, made on first sight.
 
-        Issuer of Patient ID and Patient ID decide who it is. Name, birth date and sex, where they are known on both
-        sides, have to agree; what was unknown so far is added. Where one side names no issuer, the same Patient ID
-        is the same patient if name and birth date are known on both sides and agree.
+        Issuer of Patient ID and Patient ID decide who it is; of patients that were merged it is the survivor. Name,
+        birth date and sex have to agree with what is known of the person, where anything is; what was unknown so far
+        is added. Where one side names no issuer, the same Patient ID is the same patient if name and birth date are
+        known on both sides and agree.
+
+        Parameters
+        ----------
+        study_id
+            The study that the object belongs to. A study that is this person's already keeps the pseudonym and the
+            date shift that its objects have, whomever the patient was merged into since; one that somebody gave to a
+            patient is that patient's, whatever Patient ID its objects bear.
 
         Raises
         ------
         Held
-            ``MISSING_IDENTITY`` without a Patient ID; ``IDENTITY_CONFLICT`` when this Patient ID is known with
+            ``MISSING_IDENTITY`` without a Patient ID; :class:`IdentityConflict` when this Patient ID is known with
             another name, birth date or sex, recorded as an identity event; ``KEYS_DESTROYED`` when this patient's
             keys were destroyed, or those of one with the same Patient ID who cannot be told from this one any more.
         """
         issuer, patient_id = patient_key(identity)
         if not patient_id:
             raise Held(HoldReason.MISSING_IDENTITY, "Patient ID is empty")
-        index = index_patient(self._session.keyring, issuer, patient_id)
-        cached = self._from_cache(index)
-        if cached and not differing_parts(cached[1], identity) and completed(cached[1], identity) == cached[1]:
-            return cached[0]
+        key = index_patient(self._session.keyring, issuer, patient_id), study_id
+        cached = self._cache.get(key)
+        if cached and cached.says_nothing_new(identity):
+            return cached.patient
+        event: UUID | None = None
         with self._session.transaction() as connection:
-            patient, known = self._find(connection, index) or self._adopt_or_create(connection, index, identity)
-            if completed(known, identity) != known:
+            decision = newest_decision(connection)
+            patient, survivor_id = self._patient(connection, key[0], identity, study_id)
+            person = self._person(connection, patient, survivor_id, study_id)
+            conflict = person.conflict(identity)
+            if not conflict and not person.says_nothing_new(identity):
                 # Read again under a lock: another process may be adding the same part with another value.
-                patient, known = self._by_row(connection, patient.id) or (patient, known)
-            conflict = differing_parts(known, identity)
+                own = self._locked_identity(connection, _keyed(patient))
+                person = self._person(connection, patient, survivor_id, study_id)
+                conflict = person.conflict(identity)
+                if not conflict:
+                    person = self._completed(connection, person, own, identity)
             if conflict:
-                self._record_conflict(connection, patient, identity, conflict)
-            else:
-                known = self._complete(connection, patient, known, identity)
+                event = record_identity_event(
+                    connection,
+                    self._session.keyring,
+                    self._key(connection, _keyed(patient)),
+                    IdentityEventKind.PATIENT_DIFFERS,
+                    f"{_keyed(patient)}|{comparable(identity)}",
+                    detail={"seen": identity_parts(identity)},
+                    parts=conflict,
+                    patient_id=_keyed(patient),
+                )
         # Only now: what was rolled back must not be remembered.
-        self._to_cache(index, patient, known)
-        if conflict:
-            raise Held(HoldReason.IDENTITY_CONFLICT, "this Patient ID is known with another " + ", ".join(conflict))
+        self._cache.notice(decision)
+        self._cache.put(key, person, decision)
+        if event:
+            raise IdentityConflict("this Patient ID is known with another " + ", ".join(conflict), event)
         return patient
 
     def identity_events(self) -> list[IdentityEvent]:
-        """Return what an administrator has to look at, oldest first; values stay sealed."""
+        """Return what an administrator has to look at or has decided, oldest first; values stay sealed."""
         with self._session.transaction() as connection:
-            rows = connection.execute(
-                "SELECT id, kind, patient_id, study_id, instance_id, recorded_at"
-                " FROM crosswalk.identity_event ORDER BY recorded_at, id"
-            ).fetchall()
-        return [IdentityEvent(*row) for row in rows]
+            return identity_events(connection)
 
-    def _find(self, connection: Connection, index: bytes) -> tuple[Patient, PatientIdentity] | None:
-        row = connection.execute(_SELECT + " WHERE patient_index = %s", (index,)).fetchone()
-        return None if row is None else self._opened(row)
+    def _patient(
+        self, connection: Connection, index: bytes, identity: PatientIdentity, study_id: UUID | None
+    ) -> tuple[Patient, UUID]:
+        """Return the patient, and the surviving one of the person."""
+        of_study = None
+        if study_id is not None:
+            of_study = connection.execute(
+                "SELECT p.survivor_id, st.patient_assigned, p.id, p.pseudonym, p.date_shift_sealed, p.key_wrapped"
+                " FROM crosswalk.study st JOIN crosswalk.patient p ON p.id = st.patient_id WHERE st.id = %s",
+                (study_id,),
+            ).fetchone()
+        if of_study and of_study[1]:
+            return self._opened(*of_study[2:], keyed_id=of_study[2]), of_study[0]
+        keyed = connection.execute(_BY_KEY, (index,)).fetchone()
+        if keyed is None:
+            adopt_or_create(self._session, connection, index, identity)
+            keyed = connection.execute(_BY_KEY, (index,)).fetchone()
+        if keyed is None:
+            raise Fatal("a patient who was just entered is not in the crosswalk")
+        keyed_id, *survivor = keyed
+        # A study has one pseudonym: what it has is not changed by a merge that came later.
+        row = of_study[2:] if of_study and of_study[0] == survivor[0] else survivor
+        return self._opened(*row, keyed_id=keyed_id), survivor[0]
 
-    def _by_row(self, connection: Connection, row_id: UUID) -> tuple[Patient, PatientIdentity] | None:
-        row = connection.execute(_SELECT + " WHERE id = %s FOR NO KEY UPDATE", (row_id,)).fetchone()
-        return None if row is None else self._opened(row)
+    def _opened(
+        self, row: UUID, pseudonym: str, date_shift_sealed: bytes, wrapped: bytes | None, *, keyed_id: UUID
+    ) -> Patient:
+        key = self._session.keys.of("patient", row, wrapped)
+        return Patient(row, Pseudonym(pseudonym), open_date_shift(key, row, date_shift_sealed), keyed_id)
 
-    def _opened(self, row: tuple[UUID, str, bytes, bytes, bytes | None, bool]) -> tuple[Patient, PatientIdentity]:
-        row_id, pseudonym, date_shift_sealed, identity_sealed, wrapped, destroyed = row
-        if destroyed:
-            raise Held(HoldReason.KEYS_DESTROYED)
-        key = self._session.keys.of("patient", row_id, wrapped)
-        patient = Patient(row_id, Pseudonym(pseudonym), open_date_shift(key, row_id, date_shift_sealed))
-        return patient, open_identity(key, row_id, identity_sealed)
+    def _person(self, connection: Connection, patient: Patient, survivor_id: UUID, study_id: UUID | None) -> Person:
+        studies = [study_id] if study_id else []
+        known = known_identities(connection, self._session.keys, [survivor_id], studies)
+        return Person(patient, known.get(survivor_id, ()))
 
-    def _adopt_or_create(
-        self, connection: Connection, index: bytes, identity: PatientIdentity
-    ) -> tuple[Patient, PatientIdentity]:
-        issuer, patient_id = patient_key(identity)
-        id_index = index_patient_id(self._session.keyring, patient_id)
-        # One at a time for a Patient ID: two processes that meet it with and without its issuer must find one patient.
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(id_index[:8], "big", signed=True),))
-        rows = connection.execute(
-            # Of one whose keys were destroyed nothing is left to compare: held, but where two issuers are named.
-            _SELECT + " WHERE patient_id_index = %s AND NOT (coalesce(issuer_was_named, false) AND %s)"
-            " ORDER BY key_destroyed_at NULLS FIRST, created_at, id",
-            (id_index, bool(issuer)),
-        ).fetchall()
-        for patient, known in map(self._opened, rows):
-            if not (issuer and patient_key(known)[0]) and surely_one_person(known, identity):
-                return patient, known
-        return self._create(connection, index, identity)
+    def _locked_identity(self, connection: Connection, row_id: UUID) -> PatientIdentity:
+        row = connection.execute(
+            "SELECT key_wrapped, identity_sealed FROM crosswalk.patient WHERE id = %s FOR NO KEY UPDATE", (row_id,)
+        ).fetchone()
+        if row is None:
+            raise Fatal("a patient who was just read is not in the crosswalk")
+        return open_identity(self._session.keys.of("patient", row_id, row[0]), row_id, row[1])
 
-    def _create(
-        self, connection: Connection, index: bytes, identity: PatientIdentity
-    ) -> tuple[Patient, PatientIdentity]:
-        keyring = self._session.keyring
-        make_key = self._session.keys.maker(connection)
-        for _ in range(_TRIES):
-            row = uuid4()
-            key, wrapped = make_key("patient", row)
-            # Nothing is inserted when another process was first (then its row is found), or when the pseudonym is
-            # taken (then another one is drawn).
-            connection.execute(
-                "INSERT INTO crosswalk.patient"
-                " (id, pseudonym, patient_index, patient_id_index, identity_sealed, date_shift_sealed, key_wrapped)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (
-                    row,
-                    _new_pseudonym(),
-                    index,
-                    index_patient_id(keyring, patient_key(identity)[1]),
-                    seal_identity(key, row, identity),
-                    seal_date_shift(key, row, _new_date_shift()),
-                    wrapped,
-                ),
-            )
-            found = self._find(connection, index)
-            if found:
-                return found
-        raise Fatal("no free pseudonym could be drawn")
-
-    def _complete(
-        self, connection: Connection, patient: Patient, known: PatientIdentity, seen: PatientIdentity
-    ) -> PatientIdentity:
-        merged = completed(known, seen)
-        if merged != known:
-            connection.execute(
-                "UPDATE crosswalk.patient SET identity_sealed = %s WHERE id = %s",
-                (seal_identity(self._key(connection, patient.id), patient.id, merged), patient.id),
-            )
-        return merged
-
-    def _record_conflict(
-        self, connection: Connection, patient: Patient, identity: PatientIdentity, parts: tuple[str, ...]
-    ) -> None:
-        key = self._key(connection, patient.id)
-        for part in parts:
-            record_identity_event(
-                connection,
-                self._session.keyring,
-                key,
-                part,
-                f"{patient.id}|{comparable(identity)}",
-                detail={"seen": getattr(identity, part)},
-                patient_id=patient.id,
-            )
+    def _completed(self, connection: Connection, person: Person, own: PatientIdentity, seen: PatientIdentity) -> Person:
+        """Add to the row that the Patient ID was met with what nobody knew of the person."""
+        if person.says_nothing_new(seen):
+            return person
+        row = _keyed(person.patient)
+        merged = completed(own, seen)
+        connection.execute(
+            "UPDATE crosswalk.patient SET identity_sealed = %s WHERE id = %s",
+            (seal_identity(self._key(connection, row), row, merged), row),
+        )
+        return Person(person.patient, (*person.known, merged))
 
     def _key(self, connection: Connection, row_id: UUID) -> Sealer:
-        """Return the patient's data key, which nobody replaces before the transaction ends."""
-        keys = self._session.keys
-        row = connection.execute(
-            "SELECT key_wrapped FROM crosswalk.patient WHERE id = %s FOR KEY SHARE", (row_id,)
-        ).fetchone()
-        wrapped = (row and row[0]) or reseal_patient(keys, connection, row_id)
-        if wrapped is None:
+        key = key_of_patient(self._session.keys, connection, row_id)
+        if key is None:
             raise Held(HoldReason.KEYS_DESTROYED)
-        return keys.of("patient", row_id, wrapped)
+        return key
 
-    def _from_cache(self, index: bytes) -> tuple[Patient, PatientIdentity] | None:
-        with self._cache_lock:
-            entry = self._cache.get(index)
-            if entry:
-                self._cache.move_to_end(index)
-            return entry
 
-    def _to_cache(self, index: bytes, patient: Patient, known: PatientIdentity) -> None:
-        with self._cache_lock:
-            self._cache[index] = (patient, known)
-            self._cache.move_to_end(index)
-            if len(self._cache) > _MOST_CACHED:
-                self._cache.popitem(last=False)
+def find_by_key(connection: Connection, index: bytes) -> tuple[UUID, UUID] | None:
+    """Return the row that a key was met with, and its surviving patient."""
+    row = connection.execute(
+        "SELECT p.id, p.survivor_id FROM crosswalk.patient_key k JOIN crosswalk.patient p ON p.id = k.patient_id"
+        " WHERE k.patient_index = %s",
+        (index,),
+    ).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def adopt_or_create(session: Session, connection: Connection, index: bytes, identity: PatientIdentity) -> None:
+    """Give a new key to the patient who is surely meant, or to a new one.
+
+    Raises
+    ------
+    Held
+        The keys of the patient who may be meant were destroyed (``KEYS_DESTROYED``): nothing is left to compare.
+    """
+    keyring = session.keyring
+    issuer, patient_id = patient_key(identity)
+    lock_patient_id(connection, keyring, patient_id)
+    if find_by_key(connection, index):
+        return
+    for row, wrapped, sealed, destroyed_at, _ in connection.execute(
+        "SELECT DISTINCT p.id, p.key_wrapped, p.identity_sealed, p.key_destroyed_at, p.created_at"
+        " FROM crosswalk.patient_key k JOIN crosswalk.patient p ON p.id = k.patient_id WHERE k.patient_id_index = %s"
+        " AND (p.patient_id_index = k.patient_id_index OR p.key_destroyed_at IS NOT NULL)"
+        # Of one whose keys were destroyed nothing is left to compare: held, but where two issuers are named.
+        " AND NOT (coalesce(k.issuer_was_named, p.issuer_was_named, false) AND %s)"
+        " ORDER BY p.key_destroyed_at NULLS FIRST, p.created_at, p.id",
+        (index_patient_id(keyring, patient_id), bool(issuer)),
+    ).fetchall():
+        if destroyed_at:
+            raise Held(HoldReason.KEYS_DESTROYED)
+        known = open_identity(session.keys.of("patient", row, wrapped), row, sealed)
+        if not (issuer and patient_key(known)[0]) and surely_one_person(known, identity):
+            add_key(session, connection, row, identity)
+            return
+    add_key(session, connection, create(session, connection, identity, index), identity)
+
+
+def lock_patient_id(connection: Connection, keyring: Keyring, patient_id: str) -> None:
+    """Let one at a time enter a Patient ID.
+
+    Two processes that meet it with and without its issuer must find one patient.
+    """
+    number = int.from_bytes(index_patient_id(keyring, patient_id)[:8], "big", signed=True)
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+
+
+def add_key(
+    session: Session,
+    connection: Connection,
+    patient_row: UUID,
+    identity: PatientIdentity,
+    decision_id: UUID | None = None,
+) -> None:
+    """Let issuer and Patient ID of ``identity`` lead to a patient; the caller holds :func:`lock_patient_id`.
+
+    Where the keys of the patient were destroyed, only blind indexes are kept: whoever comes with this key is held.
+    """
+    issuer, patient_id = patient_key(identity)
+    row = uuid4()
+    key = key_of_patient(session.keys, connection, patient_row)
+    connection.execute(
+        "INSERT INTO crosswalk.patient_key"
+        " (id, patient_index, patient_id_index, patient_id, key_sealed, issuer_was_named, decision_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            row,
+            index_patient(session.keyring, issuer, patient_id),
+            index_patient_id(session.keyring, patient_id),
+            patient_row,
+            seal_key(key, row, (issuer, patient_id)) if key else ERASED,
+            None if key else bool(issuer),
+            decision_id,
+        ),
+    )
+
+
+def create(session: Session, connection: Connection, identity: PatientIdentity, index: bytes | None = None) -> UUID:
+    """Enter a new patient and draw a pseudonym and a date shift; without ``index`` no key leads to the patient."""
+    keyring = session.keyring
+    make_key = session.keys.maker(connection)
+    for _ in range(_TRIES):
+        row = uuid4()
+        key, wrapped = make_key("patient", row)
+        # Nothing is inserted when the pseudonym is taken; then another one is drawn.
+        inserted = connection.execute(
+            "INSERT INTO crosswalk.patient"
+            " (id, pseudonym, patient_index, patient_id_index, identity_sealed, date_shift_sealed, key_wrapped)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (pseudonym) DO NOTHING",
+            (
+                row,
+                _new_pseudonym(),
+                index or keyring.index("patient-without-key", str(row)),
+                index_patient_id(keyring, patient_key(identity)[1]),
+                seal_identity(key, row, identity),
+                seal_date_shift(key, row, _new_date_shift()),
+                wrapped,
+            ),
+        ).rowcount
+        if inserted:
+            return row
+    raise Fatal("no free pseudonym could be drawn")
+
+
+def _keyed(patient: Patient) -> UUID:
+    return patient.keyed_id or patient.id
 
 
 def _new_pseudonym() -> str:

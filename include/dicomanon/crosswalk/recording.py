@@ -7,17 +7,20 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from dicomanon.crosswalk import action_counts, devices
+from dicomanon.crosswalk.accessions import foreign_claims
 from dicomanon.crosswalk.enrollment import standard_sop_class
 from dicomanon.crosswalk.facts import SERIES_FIELDS, CollectedFacts, collect, open_facts, seal_facts
-from dicomanon.crosswalk.identity_events import record_identity_event
+from dicomanon.crosswalk.identity_events import link_instances, record_identity_event
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.keys.resealing import reseal_study
+from dicomanon.crosswalk.people import survivors
 from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
 from dicomanon.crosswalk.sealed import index_accession
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.crosswalk.settlement import (
     InstanceRow,
+    Misfit,
     SeriesState,
     StudyState,
     checked,
@@ -51,34 +54,52 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
     with session.transaction() as connection:
         single = _without_destroyed_patients(connection, single)
         members = _members(connection, batch_id, single.keys())
+        ours = [single[instance_id] for instance_id in members]
+        persons = survivors(connection, (o.patient_id for o in ours if o.patient_id))
+        foreign = foreign_claims(
+            session, connection, ours, {row: study for row, (study, _) in members.items()}, persons
+        )
         studies = _lock_studies(session, connection, {study_id for study_id, _ in members.values()})
         # What was destroyed meanwhile is settled; whoever still works on it is too late.
         members = {instance: parents for instance, parents in members.items() if parents[0] in studies}
         series = _lock_series(connection, {series: studies[study].key for study, series in members.values()})
         instances = _lock_instances(connection, batch_id, members)
+        persons |= survivors(connection, (one.before.patient_id for one in studies.values() if one.before.patient_id))
         settlement = settle(
             single,
             {row: parent.after for row, parent in studies.items()},
             {row: parent.after for row, parent in series.items()},
             instances,
+            persons,
+            foreign,
         )
         facts = _facts_by_parent(settlement.fitting, members)
         _write_studies(connection, keyring, studies, facts)
         _write_series(connection, series, facts)
         _write_instances(connection, settlement.outcomes)
         _enter_devices(session, connection, settlement.outcomes)
-        for misfit in settlement.misfits:
-            record_identity_event(
-                connection,
-                keyring,
-                studies[misfit.study_id].key,
-                misfit.kind,
-                misfit.subject,
-                detail={},
-                patient_id=misfit.patient_id,
-                study_id=misfit.study_id,
-                instance_id=misfit.instance_id,
-            )
+        links = [
+            (_event(connection, keyring, studies[misfit.study_id].key, misfit), misfit.instance_id)
+            for misfit in settlement.misfits
+        ]
+        links += [(one.event_id, one.instance_id) for one in settlement.outcomes if one.event_id]
+        link_instances(connection, links)
+
+
+def _event(connection: Connection, keyring: Keyring, key: Sealer, misfit: Misfit) -> UUID:
+    return record_identity_event(
+        connection,
+        keyring,
+        key,
+        misfit.kind,
+        misfit.subject,
+        patient_id=misfit.patient_id,
+        other_patient_id=misfit.other_patient_id,
+        study_id=misfit.study_id,
+        other_study_id=misfit.claim.study_id if misfit.claim else None,
+        instance_id=misfit.instance_id,
+        accession_index=misfit.claim.accession_index if misfit.claim else None,
+    )
 
 
 def _members(connection: Connection, batch_id: BatchId, instance_ids: Iterable[int]) -> dict[int, tuple[UUID, UUID]]:
@@ -98,7 +119,7 @@ def _members(connection: Connection, batch_id: BatchId, instance_ids: Iterable[i
 def _without_destroyed_patients(connection: Connection, outcomes: dict[int, MappedOutcome]) -> dict[int, MappedOutcome]:
     """Return the outcomes, those of patients whose keys were destroyed after they were asked for as held.
 
-    The patients stay locked, so that nobody's keys are destroyed between here and the commit.
+    The patients stay locked, so that nobody's keys are destroyed and nobody is merged between here and the commit.
     """
     wanted = sorted({outcome.patient_id for outcome in outcomes.values() if outcome.patient_id})
     destroyed = {
@@ -119,23 +140,20 @@ def _without_destroyed_patients(connection: Connection, outcomes: dict[int, Mapp
 def _lock_studies(session: Session, connection: Connection, ids: set[UUID]) -> dict[UUID, _Parent[StudyState]]:
     """Return the studies, each with a data key; without those whose keys were destroyed."""
     locked = (
-        "SELECT id, patient_id, research_study_uid, facts_sealed, key_wrapped FROM crosswalk.study"
+        "SELECT id, patient_id, research_study_uid, keyed_patient_id, patient_assigned, facts_sealed, key_wrapped"
+        " FROM crosswalk.study"
         " WHERE id = ANY(%s) AND key_destroyed_at IS NULL ORDER BY id FOR NO KEY UPDATE"
     )
     rows = connection.execute(locked, (list(ids),)).fetchall()
-    if keyless := [row[0] for row in rows if row[4] is None]:
+    if keyless := [row[0] for row in rows if row[6] is None]:
         for study_id in keyless:
             reseal_study(session.keys, connection, study_id)
         rows = connection.execute(locked, (list(ids),)).fetchall()
     studies = {}
-    for study_id, patient_id, research_study_uid, facts_sealed, wrapped in rows:
+    for study_id, *state, facts_sealed, wrapped in rows:
         key = session.keys.of("study", study_id, wrapped)
-        studies[study_id] = _Parent(
-            StudyState(patient_id, research_study_uid),
-            StudyState(patient_id, research_study_uid),
-            open_facts(key, "study.facts", study_id, facts_sealed),
-            key,
-        )
+        facts = open_facts(key, "study.facts", study_id, facts_sealed)
+        studies[study_id] = _Parent(StudyState(*state), StudyState(*state), facts, key)
     return studies
 
 
@@ -189,10 +207,12 @@ def _write_studies(
         if study.after == study.before and collected == study.facts:
             continue
         connection.execute(
-            "UPDATE crosswalk.study SET patient_id = %s, research_study_uid = %s, facts_sealed = %s WHERE id = %s",
+            "UPDATE crosswalk.study SET patient_id = %s, research_study_uid = %s, keyed_patient_id = %s,"
+            " facts_sealed = %s WHERE id = %s",
             (
                 study.after.patient_id,
                 study.after.research_study_uid,
+                study.after.keyed_patient_id,
                 seal_facts(study.key, "study.facts", study_id, collected),
                 study_id,
             ),

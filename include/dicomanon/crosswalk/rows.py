@@ -30,16 +30,37 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A patient as the de-identification needs them."""
+    """A patient as the de-identification needs them.
+
+    ``keyed_id`` is the row that the Patient ID was met with; another than ``id`` where patients were merged.
+    """
 
     id: UUID
     pseudonym: Pseudonym
     date_shift_days: int = field(repr=False)
+    keyed_id: UUID | None = None
+
+
+class IdentityEventKind(StrEnum):
+    """What does not fit."""
+
+    PATIENT_DIFFERS = "patient-differs"
+    """A known Patient ID with another name, birth date or sex."""
+    TWO_PATIENTS = "two-patients-in-study"
+    """A study with objects of a second patient."""
+    ACCESSION_REUSED = "accession-reused"
+    """An accession number of another patient's study."""
+    UID_REUSED = "uid-reused"
+    """A SOP Instance UID under another study or with other content."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityEvent:
-    """Something about an identity that an administrator has to look at; the values stay sealed."""
+    """Something about an identity that an administrator has to look at; the values stay sealed.
+
+    ``parts`` says in what identities differ, ``held`` how many instances wait for the event, ``decided`` what was
+    decided, ``""`` while it is open.
+    """
 
     id: UUID
     kind: str
@@ -47,6 +68,11 @@ class IdentityEvent:
     study_id: UUID | None
     instance_id: int | None
     recorded_at: datetime
+    parts: tuple[str, ...] = ()
+    other_patient_id: UUID | None = None
+    other_study_id: UUID | None = None
+    held: int = 0
+    decided: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +150,9 @@ class MappedOutcome:
 
     ``state`` is ``deidentified``, ``held`` or ``filtered``. Digests are SHA-256 of the source bytes and of the
     de-identified bytes. ``detail`` names tags, rules and counts, never a value. ``action_counts`` tells how many
-    elements each action met. ``device`` is the one of a picture that a person should see first.
+    elements each action met. ``device`` is the one of a picture that a person should see first. ``keyed_patient_id`` is
+    the row that the object's Patient ID was met with, where it is not ``patient_id``; ``event_id`` the identity event
+    that the instance is held for.
     """
 
     instance_id: int
@@ -146,6 +174,8 @@ class MappedOutcome:
     code_version: str = ""
     action_counts: Mapping[str, int] = field(default_factory=dict)
     device: DeviceKey | None = None
+    keyed_patient_id: UUID | None = None
+    event_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +267,10 @@ class StudyBalance:
 
 @dataclass(frozen=True, slots=True)
 class CohortStudy:
-    """A study with the facts cohorts are asked by; a fact with several values joins them with a backslash."""
+    """A study with the facts cohorts are asked by; a fact with several values joins them with a backslash.
+
+    ``pseudonym`` is the one in its objects; ``patient_id`` is the same for all studies of a person.
+    """
 
     study_id: UUID
     pseudonym: Pseudonym
@@ -248,7 +281,10 @@ class CohortStudy:
 
 @dataclass(frozen=True, slots=True)
 class CohortInstance:
-    """A stored instance, as a release needs it; every value is a research value."""
+    """A stored instance, as a release needs it; every value is a research value.
+
+    ``pseudonym`` is the one in the object, ``patient`` the one that all objects of the person are counted under.
+    """
 
     instance_id: int
     study_id: UUID
@@ -261,6 +297,7 @@ class CohortInstance:
     output_digest: bytes
     output_bytes: int
     profile_version: str
+    patient: Pseudonym
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,38 @@ def open_phi(key: Sealer, column: str, row: RowId, sealed: bytes) -> Phi[str]:
 
 def seal_identity(key: Sealer, row: UUID, identity: PatientIdentity) -> bytes:
     """Seal who a patient is."""
-    parts = [identity.patient_id, identity.issuer, identity.name, identity.birth_date, identity.sex]
-    return seal_text(key, "patient.identity", row, json.dumps(parts))
+    return seal_text(key, "patient.identity", row, json.dumps(identity_parts(identity)))
 
 
 def open_identity(key: Sealer, row: UUID, sealed: bytes) -> PatientIdentity:
     """Open who a patient is."""
     return PatientIdentity(*json.loads(open_text(key, "patient.identity", row, sealed)))
+
+
+def seal_variant(key: Sealer, row: UUID, identity: PatientIdentity) -> bytes:
+    """Seal an identity that somebody said is a patient's too."""
+    return seal_text(key, "patient_variant.identity", row, json.dumps(identity_parts(identity)))
+
+
+def open_variant(key: Sealer, row: UUID, sealed: bytes) -> PatientIdentity:
+    """Open an identity that somebody said is a patient's too."""
+    return PatientIdentity(*json.loads(open_text(key, "patient_variant.identity", row, sealed)))
+
+
+def seal_key(key: Sealer, row: UUID, patient_key: tuple[str, str]) -> bytes:
+    """Seal issuer and Patient ID, as they lead to a patient."""
+    return seal_text(key, "patient_key.key", row, json.dumps(patient_key))
+
+
+def open_key(key: Sealer, row: UUID, sealed: bytes) -> tuple[str, str]:
+    """Open issuer and Patient ID."""
+    issuer, patient_id = json.loads(open_text(key, "patient_key.key", row, sealed))
+    return issuer, patient_id
+
+
+def identity_parts(identity: PatientIdentity) -> list[str]:
+    """Return an identity in the order in which it is sealed."""
+    return [identity.patient_id, identity.issuer, identity.name, identity.birth_date, identity.sex]
 
 
 def seal_date_shift(key: Sealer, row: UUID, days: int) -> bytes:

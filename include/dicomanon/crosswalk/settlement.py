@@ -4,11 +4,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
-from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
-from dicomanon.errors import Fatal
+from dicomanon.crosswalk.accessions import Claim
+from dicomanon.crosswalk.rows import IdentityEventKind, InstanceState, MappedOutcome
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.reasons import HoldReason
 
 Choice = TypeVar("Choice", bound=Hashable)
@@ -19,10 +21,16 @@ _MODALITY = re.compile(r"[A-Z0-9]{2,16}")
 
 @dataclass(slots=True)
 class StudyState:
-    """What is settled of a study: set once, never changed."""
+    """What is settled of a study: set once, and changed by decisions about identities only.
+
+    ``keyed_patient_id`` is the row that its objects' Patient ID was met with, ``assigned`` whether somebody said whose
+    the study is.
+    """
 
     patient_id: UUID | None
     research_study_uid: str | None
+    keyed_patient_id: UUID | None = None
+    assigned: bool = False
 
 
 @dataclass(slots=True)
@@ -53,11 +61,13 @@ class InstanceRow:
 class Misfit:
     """An identity event to be written; ``subject`` tells repetitions of the same one."""
 
-    kind: str
+    kind: IdentityEventKind
     subject: str
     patient_id: UUID | None
     study_id: UUID
     instance_id: int
+    other_patient_id: UUID | None = None
+    claim: Claim | None = None
 
 
 @dataclass(slots=True)
@@ -98,11 +108,26 @@ def settle(
     studies: Mapping[UUID, StudyState],
     series: Mapping[UUID, SeriesState],
     instances: Sequence[InstanceRow],
+    survivors: Mapping[UUID, UUID] = MappingProxyType({}),
+    foreign: Mapping[int, Claim] = MappingProxyType({}),
 ) -> Settlement:
     """Decide for each instance, and fill in what was not settled yet of ``studies`` and ``series``.
 
     The first patient of a study is its patient for ever; where two come in the same call, the one with more
-    instances. An object of any other patient, or whose research UIDs are not those of its study and series, is held.
+    instances. An object of any other patient, or whose research UIDs are not those of its study and series, or whose
+    accession number is another patient's, is held.
+
+    Parameters
+    ----------
+    survivors
+        The patient that each was merged into; whoever is not in it was not merged.
+    foreign
+        By instance, the study of another patient that has its accession number.
+
+    Raises
+    ------
+    Retriable
+        An object was made for a patient who was merged, or before its study was given to another, meanwhile.
     """
     by_study: dict[UUID, list[MappedOutcome]] = defaultdict(list)
     by_series: dict[UUID, list[MappedOutcome]] = defaultdict(list)
@@ -111,7 +136,12 @@ def settle(
         by_series[row.series_id].append(outcomes[row.id])
     for study_id, members in by_study.items():
         study = studies[study_id]
+        _require_current(members, study, survivors)
         study.patient_id = study.patient_id or _most(members, lambda outcome: outcome.patient_id)
+        study.keyed_patient_id = study.keyed_patient_id or _most(
+            [member for member in members if member.patient_id == study.patient_id],
+            lambda outcome: outcome.keyed_patient_id or outcome.patient_id,
+        )
         study.research_study_uid = study.research_study_uid or _most(members, lambda o: o.research_study_uid)
     for series_id, members in by_series.items():
         one = series[series_id]
@@ -119,35 +149,75 @@ def settle(
         one.modality = one.modality or _most(members, _clear_modality) or ""
     settlement = Settlement()
     for row in instances:
-        _settle_instance(settlement, row, outcomes[row.id], studies[row.study_id], series[row.series_id])
+        outcome, parents = outcomes[row.id], (studies[row.study_id], series[row.series_id])
+        _settle_instance(settlement, row, outcome, *parents, foreign.get(row.id))
     return settlement
 
 
+def _require_current(members: Sequence[MappedOutcome], study: StudyState, survivors: Mapping[UUID, UUID]) -> None:
+    """Refuse what was made before a decision about identities that is in force by now."""
+    for patient_id in {outcome.patient_id for outcome in members if outcome.patient_id} - {study.patient_id}:
+        person = survivors.get(patient_id, patient_id)
+        if study.patient_id is None:
+            outdated = person != patient_id
+        else:
+            outdated = study.assigned or person == survivors.get(study.patient_id, study.patient_id)
+        if outdated:
+            raise Retriable("somebody decided meanwhile whose the study is: its objects are made anew")
+
+
 def _settle_instance(
-    settlement: Settlement, row: InstanceRow, outcome: MappedOutcome, study: StudyState, series: SeriesState
+    settlement: Settlement,
+    row: InstanceRow,
+    outcome: MappedOutcome,
+    study: StudyState,
+    series: SeriesState,
+    claim: Claim | None,
 ) -> None:
     if row.uid_reused:
         return
     if row.state is InstanceState.STORED:
         if outcome.input_digest and outcome.input_digest != row.input_digest:
             subject = f"{row.id}|{outcome.input_digest.hex()}"
-            settlement.misfits.append(Misfit(HoldReason.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id))
+            settlement.misfits.append(
+                Misfit(IdentityEventKind.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id)
+            )
         return
     if outcome.patient_id and outcome.patient_id != study.patient_id:
         subject = f"{row.study_id}|{outcome.patient_id}"
         settlement.misfits.append(
-            Misfit(HoldReason.IDENTITY_CONFLICT, subject, outcome.patient_id, row.study_id, row.id)
+            Misfit(IdentityEventKind.TWO_PATIENTS, subject, outcome.patient_id, row.study_id, row.id, study.patient_id)
         )
         outcome = _held(outcome, HoldReason.IDENTITY_CONFLICT, "the study belongs to another patient")
     elif (outcome.research_study_uid and outcome.research_study_uid != study.research_study_uid) or (
         outcome.research_series_uid and outcome.research_series_uid != series.research_series_uid
     ):
         subject = f"{row.id}|{outcome.research_study_uid}|{outcome.research_series_uid}"
-        settlement.misfits.append(Misfit(HoldReason.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id))
+        settlement.misfits.append(
+            Misfit(IdentityEventKind.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id)
+        )
         outcome = _held(outcome, HoldReason.UID_REUSED, "study or series UID is not the enrolled one")
     elif outcome.reason == HoldReason.UID_REUSED:
         subject = f"{row.id}|{outcome.input_digest.hex()}"
-        settlement.misfits.append(Misfit(HoldReason.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id))
+        settlement.misfits.append(
+            Misfit(IdentityEventKind.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id)
+        )
+    elif outcome.patient_id and claim:
+        subject = f"{claim.accession_index.hex()}|{row.study_id}"
+        settlement.misfits.append(
+            Misfit(
+                IdentityEventKind.ACCESSION_REUSED,
+                subject,
+                outcome.patient_id,
+                row.study_id,
+                row.id,
+                claim.patient_id,
+                claim,
+            )
+        )
+        # What waits for a person anyway goes on waiting for that first.
+        if outcome.state != InstanceState.HELD:
+            outcome = _held(outcome, HoldReason.IDENTITY_CONFLICT, "its accession number is another patient's")
     elif outcome.patient_id:
         settlement.fitting.append(outcome)
     if not _is_recorded(row, outcome):
@@ -191,7 +261,13 @@ def _held(outcome: MappedOutcome, reason: HoldReason, detail: str) -> MappedOutc
 def held_for_destroyed_keys(outcome: MappedOutcome) -> MappedOutcome:
     """Return what becomes of an outcome when the keys of its patient were destroyed: held, and nothing of it kept."""
     nothing_kept = replace(
-        outcome, patient_id=None, facts=None, research_study_uid="", research_series_uid="", research_sop_uid=""
+        outcome,
+        patient_id=None,
+        keyed_patient_id=None,
+        facts=None,
+        research_study_uid="",
+        research_series_uid="",
+        research_sop_uid="",
     )
     return _held(nothing_kept, HoldReason.KEYS_DESTROYED, "")
 

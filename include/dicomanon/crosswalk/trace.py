@@ -108,7 +108,7 @@ class TracedSeries:
 
 @dataclass(frozen=True, slots=True)
 class TracedStudy:
-    """A study with those of its series that the trace is about."""
+    """A study with those of its series that the trace is about; ``pseudonym`` is the one in its objects."""
 
     study_id: UUID
     research_study_uid: str | None
@@ -116,6 +116,7 @@ class TracedStudy:
     observed: int
     enrolled: int | None
     series: tuple[TracedSeries, ...]
+    pseudonym: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ class TraceSummary:
 class Trace:
     """What is known about one research identifier; ``kind`` is patient, study, series, instance, release, batch or run.
 
-    ``pseudonym`` is ``None`` for the release of several patients. ``profiles`` has those of the profile versions that
+    ``pseudonym`` is ``None`` for the release of several patients; of patients who were merged it is the surviving one,
+    and ``pseudonyms`` has all of them. ``profiles`` has those of the profile versions that
     were published here, and ``action_counts`` the sum over all instances.
     """
 
@@ -181,6 +183,7 @@ class Trace:
     """The latest of those who were shown one of the instances."""
     events: tuple[TracedEvent, ...] = ()
     """What tasks of the run did outside of its batches."""
+    pseudonyms: tuple[str, ...] = ()
 
     def instances(self) -> tuple[TracedInstance, ...]:
         """Return the instances of every study and series."""

@@ -52,8 +52,8 @@ def summarise(connection: Connection, find: LiteralString, parameters: Parameter
         " GROUP BY 1"
     )
     patients = ask(
-        "SELECT count(DISTINCT st.patient_id) FROM traced JOIN crosswalk.instance i USING (id)"
-        " JOIN crosswalk.study st ON st.id = i.study_id"
+        "SELECT count(DISTINCT p.survivor_id) FROM traced JOIN crosswalk.instance i USING (id)"
+        " JOIN crosswalk.study st ON st.id = i.study_id JOIN crosswalk.patient p ON p.id = st.patient_id"
     )
     return TraceSummary(
         patients=patients[0][0],

@@ -47,8 +47,10 @@ _FIND = {
     " ON i.study_id = se.study_id AND i.series_id = se.id WHERE se.research_series_uid = %(identifier)s",
     "study": "SELECT i.id FROM crosswalk.study st JOIN crosswalk.instance i ON i.study_id = st.id"
     " WHERE st.research_study_uid = %(identifier)s",
-    "patient": "SELECT i.id FROM crosswalk.patient p JOIN crosswalk.study st ON st.patient_id = p.id"
-    " JOIN crosswalk.instance i ON i.study_id = st.id WHERE p.pseudonym = %(identifier)s",
+    # Either pseudonym of patients who were merged leads to the studies of both.
+    "patient": "SELECT i.id FROM crosswalk.patient named JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
+    " JOIN crosswalk.study st ON st.patient_id = p.id"
+    " JOIN crosswalk.instance i ON i.study_id = st.id WHERE named.pseudonym = %(identifier)s",
     # By its id, or by project and number as its folder is named. Releases are few.
     "release": "SELECT ri.instance_id FROM crosswalk.release re"
     " JOIN crosswalk.release_instance ri ON ri.release_id = re.id WHERE re.id::text = %(identifier)s"
@@ -72,7 +74,7 @@ _INSTANCES = """
 SELECT st.id, st.research_study_uid, st.observed_count, st.enrolled_count, se.id, se.research_series_uid, se.modality,
        p.pseudonym, i.id, i.research_sop_uid, i.sop_class_uid, i.state, i.reason, i.detail, i.input_digest,
        i.output_digest, i.input_bytes, i.output_bytes, r.profile_version, r.code_version, i.batch_id,
-       i.state_changed_at, i.action_counts_id, st.key_destroyed_at IS NOT NULL
+       i.state_changed_at, i.action_counts_id, st.key_destroyed_at IS NOT NULL, p.survivor_id
 FROM crosswalk.instance i
 JOIN crosswalk.series se ON se.id = i.series_id
 JOIN crosswalk.study st ON st.id = i.study_id
@@ -99,10 +101,13 @@ def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES)
                 rows = connection.execute(_INSTANCES, (ids[:limit],)).fetchall()
                 found = _gather(connection, kind, identifier, rows)
                 return _completed(connection, found, query, parameters, whole=len(ids) == len(rows))
-        known = connection.execute("SELECT 1 FROM crosswalk.patient WHERE pseudonym = %s", (identifier,)).fetchone()
-        if known:
-            return Trace("patient", identifier, identifier, (), (), ())
-        return _without_instances(connection, identifier)
+        known = connection.execute(
+            "SELECT survivor_id FROM crosswalk.patient WHERE pseudonym = %s", (identifier,)
+        ).fetchone()
+        if known is None:
+            return _without_instances(connection, identifier)
+        pseudonyms = _pseudonyms(connection, known[0])
+    return Trace("patient", identifier, pseudonyms[0], (), (), (), pseudonyms=pseudonyms)
 
 
 def _completed(connection: Connection, found: Trace, find: str, parameters: dict[str, Any], *, whole: bool) -> Trace:
@@ -196,18 +201,29 @@ def _gather(connection: Connection, kind: str, identifier: str, rows: list[Row])
     batch_ids = {row[20] for row in rows if row[20] is not None}
     batch_ids |= {verdict.batch_id for found in verdicts.values() for verdict in found}
     batch_ids |= {receipt.batch_id for found in receipts.values() for receipt in found}
-    pseudonyms = {row[7] for row in rows if row[7]}
+    persons = {row[24] for row in rows if row[24]}
+    pseudonyms = _pseudonyms(connection, persons.pop()) if len(persons) == 1 else ()
     counts = _action_counts(connection, {row[22] for row in rows if row[22] is not None})
     return Trace(
         kind=kind,
         identifier=identifier,
-        pseudonym=pseudonyms.pop() if len(pseudonyms) == 1 else None,
+        pseudonym=pseudonyms[0] if pseudonyms else None,
+        pseudonyms=pseudonyms,
         studies=tuple(_studies(rows, verdicts, receipts, released, counts)),
         batches=_batches(connection, batch_ids),
         releases=_releases(connection, {release for releases in released.values() for release in releases}),
         profiles=publications(connection, {row[18] for row in rows if row[18]}),
         action_counts=total(counts[row[22]] for row in rows if row[22] is not None),
     )
+
+
+def _pseudonyms(connection: Connection, survivor_id: UUID) -> tuple[str, ...]:
+    """Return every pseudonym of a person, the surviving one first."""
+    rows = connection.execute(
+        "SELECT pseudonym FROM crosswalk.patient WHERE survivor_id = %s ORDER BY id <> survivor_id, created_at, id",
+        (survivor_id,),
+    ).fetchall()
+    return tuple(row[0] for row in rows)
 
 
 def _studies(
@@ -249,7 +265,7 @@ def _studies(
             )
             series.append(TracedSeries(group[0][5], group[0][6], source, instances))
         first = members[0]
-        yield TracedStudy(study_id, first[1], source, first[2], first[3], tuple(series))
+        yield TracedStudy(study_id, first[1], source, first[2], first[3], tuple(series), first[7])
 
 
 def _action_counts(connection: Connection, ids: set[int]) -> dict[int, dict[str, int]]:

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from dicomanon import __version__
-from dicomanon.crosswalk.patients import Patients
-from dicomanon.crosswalk.rows import MappedOutcome
+from dicomanon.crosswalk.patients import IdentityConflict, Patients
+from dicomanon.crosswalk.rows import MappedOutcome, Patient
 from dicomanon.deidentify import (
     Deidentified,
     Face,
@@ -51,11 +52,12 @@ class Anonymized:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Source:
-    """An object as it came, and parsed."""
+    """An object as it came, and parsed; ``study_id`` is its row in the crosswalk, where it has one."""
 
     instance_id: int
     raw: bytes
     parsed: SourceInstance
+    study_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,12 @@ class Anonymizer:
     ) -> Anonymized:
         instance_id, raw, source = given.instance_id, given.raw, given.parsed
         try:
-            patient = self.patients.get_or_create(self._identity(source))
+            patient = self.patients.get_or_create(self._identity(source), given.study_id)
         except Held as held:
             # Of a patient whose keys were destroyed nothing is learned anew.
             kept = frozenset[str]() if held.reason is HoldReason.KEYS_DESTROYED else known
-            return self._held(instance_id, raw, held.reason, held.detail, source, kept)
+            event = held.event_id if isinstance(held, IdentityConflict) else None
+            return self._held(instance_id, raw, held.reason, held.detail, source, kept, event_id=event)
         context = PatientContext(patient.pseudonym, patient.date_shift_days, self.uids)
         try:
             if isinstance(face, Held):
@@ -168,10 +171,10 @@ class Anonymizer:
         except Held as held:
             found = held
         if isinstance(found, Held):
-            return self._held(instance_id, raw, found.reason, found.detail, source, known, patient_id=patient.id)
+            return self._held(instance_id, raw, found.reason, found.detail, source, known, patient)
         result = deidentify(source, self.profile, context, seen=found, face=face)
         if isinstance(result, HeldInstance):
-            return self._held(instance_id, raw, result.reason, result.detail, source, known, patient_id=patient.id)
+            return self._held(instance_id, raw, result.reason, result.detail, source, known, patient)
         pieces = encode_in_pieces(result) if isinstance(result, Deidentified) else ()
         outcome = MappedOutcome(
             instance_id=instance_id,
@@ -179,6 +182,7 @@ class Anonymizer:
             reason="" if isinstance(result, Deidentified) else result.reason,
             detail="",
             patient_id=patient.id,
+            keyed_patient_id=patient.keyed_id,
             research_study_uid=self.research_uid(source.study_uid),
             research_series_uid=self.research_uid(source.series_uid),
             research_sop_uid=self.research_uid(source.sop_uid),
@@ -232,14 +236,17 @@ class Anonymizer:
         detail: str,
         source: SourceInstance | None,
         known: frozenset[str],
-        patient_id: object = None,
+        patient: Patient | None = None,
+        event_id: UUID | None = None,
     ) -> Anonymized:
         outcome = MappedOutcome(
             instance_id=instance_id,
             state="held",
             reason=reason,
             detail=detail,
-            patient_id=patient_id,  # type: ignore[arg-type]
+            patient_id=patient.id if patient else None,
+            keyed_patient_id=patient.keyed_id if patient else None,
+            event_id=event_id,
             research_study_uid=self.research_uid(source.study_uid) if source else "",
             research_series_uid=self.research_uid(source.series_uid) if source else "",
             research_sop_uid=self.research_uid(source.sop_uid) if source else "",

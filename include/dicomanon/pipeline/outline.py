@@ -15,6 +15,8 @@ def outline(trace: Trace) -> Iterator[str]:
     """Yield the lines of the outline, indented by two spaces a level."""
     yield f"{trace.kind} {trace.identifier}"
     yield f"  pseudonym {trace.pseudonym or '-'}"
+    for merged in trace.pseudonyms[1:]:
+        yield f"    also {merged}, merged"
     if trace.summary is not None:
         yield from _summary(trace.summary)
     else:
@@ -44,6 +46,8 @@ def outline(trace: Trace) -> Iterator[str]:
 def _studies(trace: Trace) -> Iterator[str]:
     for study in trace.studies:
         yield f"  study {study.research_study_uid or '-'} (source {study.source})"
+        if trace.pseudonym and study.pseudonym not in {None, trace.pseudonym}:
+            yield f"    bears {study.pseudonym}"
         for series in study.series:
             size = len(series.instances)
             yield f"    series {series.research_series_uid or '-'} {series.modality or '-'}: {size} instances"

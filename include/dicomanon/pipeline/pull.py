@@ -251,7 +251,7 @@ class _Fetcher:
             series.add_other(raw, parsed)
         if row is None or not self._desk.claim(row):
             return
-        source = Source(row.instance_id, raw, parsed)
+        source = Source(row.instance_id, raw, parsed, row.study_id)
         if series is not None and self._anonymizer.needs_series(parsed):
             self._take_over(series.add(source))
             return

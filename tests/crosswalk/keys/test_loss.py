@@ -1,6 +1,7 @@
 """The drill of the runbook: keys that are lost, and a dump that is stolen."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from dicomanon.crosswalk.sealed import index_patient, index_patient_id
 from dicomanon.errors import Fatal
 
 STUDY = "1.2.826.0.1.3680043.55771"
+# With names that are in no word of the schema and its comments.
+PATIENT = replace(DOE, name="QUIXANO^ALONSO")
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def lost(crosswalk_dsn: str, keyring_file: Path, tmp_path: Path) -> Path:
     with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
         crosswalk.migrate()
         crosswalk.mapping.add_known_values(discover(crosswalk, STUDY, sightings(STUDY, 2)), ["TOLEDO"])
-        Run(crosswalk).complete(DOE)
+        Run(crosswalk).complete(PATIENT)
     copy = tmp_path / "copy" / "keyring.json"
     copy.parent.mkdir()
     shutil.copy2(keyring_file, copy)
@@ -40,7 +43,7 @@ def test_restored_from_its_copy_everything_opens_and_the_patient_keeps_the_pseud
     with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
         assert crosswalk.migrate() == 0
         (study,) = crosswalk.mapping.studies_for_cohort()
-        assert crosswalk.patients.get_or_create(DOE).pseudonym == study.pseudonym
+        assert crosswalk.patients.get_or_create(PATIENT).pseudonym == study.pseudonym
         assert {"TOLEDO", STUDY} <= crosswalk.mapping.known_values([study.study_id])[study.study_id]
 
 
@@ -62,15 +65,22 @@ def test_with_every_key_but_the_master_key_nothing_opens(lost: Path, crosswalk_d
 
 def test_a_stolen_dump_tells_no_value_and_no_guessed_mrn_can_be_tested(lost: Path, crosswalk_dsn: str) -> None:
     stolen = dump(crosswalk_dsn)
-    for value in (STUDY, "TOLEDO", DOE.name, "JOHN", DOE.patient_id, DOE.birth_date, FACTS.accession_number):
+    for value in (
+        STUDY,
+        "TOLEDO",
+        PATIENT.name,
+        PATIENT.patient_id,
+        PATIENT.birth_date,
+        FACTS.accession_number,
+    ):
         for spelling in (value, value.lower(), value.encode().hex(), value.encode("utf-16-le").hex()):
             assert spelling.encode() not in stolen
     columns = _every_value(crosswalk_dsn)
     thief = Keyring(b"a" * 32, b"b" * 32, b"c" * 32, b"d" * 32)
     owner = Keyring.load(lost)
     for index in (index_patient, lambda keyring, _, mrn: index_patient_id(keyring, mrn)):
-        assert index(owner, "", DOE.patient_id) in columns  # With the key a guess is confirmed;
-        assert index(thief, "", DOE.patient_id) not in columns  # without it, it is not.
+        assert index(owner, "", PATIENT.patient_id) in columns  # With the key a guess is confirmed;
+        assert index(thief, "", PATIENT.patient_id) not in columns  # without it, it is not.
     keys = set(_keys(lost))
     assert not keys & columns
     assert not any(key.hex().encode() in stolen for key in keys)

@@ -1,6 +1,5 @@
 """Keys are replaced while others work, in steps that may be broken off."""
 
-import json
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +8,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from tests.crosswalk.scenario import DOE, ROE, Run, discover, sightings
+from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.keychain import Keychain
-from dicomanon.crosswalk.sealed import open_text
 from dicomanon.errors import Fatal, Held
 from dicomanon.identity import PatientIdentity
 
@@ -157,25 +155,17 @@ class TestDataKeys:
             for study_id in values:
                 assert "TOLEDO" in fresh.mapping.known_values([study_id])[study_id]
 
-    def test_replaced_open_the_details_of_events_too(self, filled: Crosswalk, crosswalk_dsn: str) -> None:
+    def test_replaced_open_the_details_of_events_too(self, filled: Crosswalk) -> None:
         patient = filled.patients.get_or_create(DOE)
         with pytest.raises(Held):
             filled.patients.get_or_create(replace(DOE, name="QUIXANO^ALONSO"))
         discover(filled, "1.2.99", [replace(sightings("1.2.99", 1)[0], sop_uid=f"{STUDIES[0]}.0.0")])
         filled.keys.reseal(patient.pseudonym)
-        with psycopg.connect(crosswalk_dsn) as connection:
-            # As the runbook does.
-            events = connection.execute(
-                "SELECT e.id, e.kind, e.detail_sealed, st.id, st.key_wrapped, p.id, p.key_wrapped"
-                " FROM crosswalk.identity_event e LEFT JOIN crosswalk.study st ON st.id = e.study_id"
-                " LEFT JOIN crosswalk.patient p ON p.id = e.patient_id WHERE e.detail_sealed <> ''"
-            ).fetchall()
-        keys = filled.keys.chain
-        found = {}
-        for row, kind, value, study, study_key, owner, owner_key in events:
-            key = keys.of("study", study, study_key) if study else keys.of("patient", owner, owner_key)
-            found[kind] = json.loads(open_text(key, "identity_event.detail", row, value))
-        assert found == {"name": {"seen": "QUIXANO^ALONSO"}, "uid-reused": {}}
+        seen = {
+            event.kind: filled.identities.show(event.id, actor="ada", reason="why").seen.reveal()
+            for event in filled.identities.events()
+        }
+        assert seen == {"patient-differs": replace(DOE, name="QUIXANO^ALONSO"), "uid-reused": None}
 
     def test_replaced_again_and_again_while_others_write_lose_nothing(
         self, crosswalk_dsn: str, keyring_file: Path
@@ -201,7 +191,10 @@ class TestDataKeys:
         with psycopg.connect(crosswalk_dsn) as connection, pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute("UPDATE crosswalk.patient SET date_shift_sealed = 'x'")
 
-    @pytest.mark.parametrize("change", ["kind = 'x'", "patient_id = NULL", "recorded_at = now()"])
+    @pytest.mark.parametrize(
+        "change",
+        ["kind = 'x'", "patient_id = NULL", "parts = '{}'", "other_patient_id = patient_id", "recorded_at = now()"],
+    )
     def test_the_database_refuses_to_change_what_an_event_says(
         self, filled: Crosswalk, crosswalk_dsn: str, change: str
     ) -> None:
@@ -316,7 +309,8 @@ def work_until_stopped(dsn: str, keyring_file: Path, name: str) -> set[str]:
             patient = crosswalk.patients.get_or_create(PatientIdentity(f"P-{name}"))
             crosswalk.mapping.add_known_values(study_id, [study])
             sources = crosswalk.ledger.batch_sources(batch)
-            crosswalk.mapping.record(batch, [deidentified(source, patient.id) for source in sources])
+            facts = replace(FACTS, accession_number=f"ACC-{name}")
+            crosswalk.mapping.record(batch, [deidentified(source, patient.id, facts=facts) for source in sources])
             assert study in crosswalk.mapping.known_values([study_id])[study_id]
             expected |= {study} | {one.series_uid for one in sightings(study, 2)}
             expected |= {one.sop_uid for one in sightings(study, 2)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.crosswalk.keys.former_version import PATIENT, fill
-from tests.crosswalk.scenario import DOE, NOW, ROE, Run, discover, held, sightings
+from tests.crosswalk.scenario import DOE, FACTS, NOW, ROE, Run, discover, held, sightings
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -16,19 +16,20 @@ from dicomanon.errors import Fatal, Held
 from dicomanon.identity import PatientIdentity, StudySighting
 from dicomanon.reasons import HoldReason
 
+OTHER_FACTS = replace(FACTS, accession_number="ACC-55502")
 MINE, PENDING, THEIRS = "1.2.1", "1.2.2", "1.2.3"
 
 
 @pytest.fixture
 def pseudonym(crosswalk: Crosswalk) -> str:
-    """DOE with a stored study and one at work, ROE with a stored one; DOE's keys are destroyed."""
+    """DOE with a stored study and one at work, ROE with a stored one of another order; DOE's keys are destroyed."""
     discover(crosswalk, THEIRS, sightings(THEIRS, 2))
     Run(crosswalk).complete(ROE)
     crosswalk.mapping.add_known_values(discover(crosswalk, MINE, sightings(MINE, 2)), ["TOLEDO"])
-    Run(crosswalk).complete(DOE)
+    Run(crosswalk).complete(DOE, facts=OTHER_FACTS)
     discover(crosswalk, PENDING, sightings(PENDING, 3))
     run = Run(crosswalk)
-    first, *others = run.outcomes(DOE)
+    first, *others = run.outcomes(DOE, facts=OTHER_FACTS)
     crosswalk.mapping.record(run.batch, [first, *(held(one, HoldReason.BURNED_IN_RISK) for one in others)])
     with pytest.raises(Held):
         crosswalk.patients.get_or_create(replace(DOE, name="DOE^JANE"))
@@ -140,7 +141,7 @@ class TestReadersOfTheRows:
         run = Run(crosswalk)
         mine = {source.instance_id for source in run.sources() if source.study_id == study_id}
         crosswalk.mapping.record(run.batch, [one for one in run.outcomes(DOE) if one.instance_id in mine])
-        theirs = [one for one in run.outcomes(ROE) if one.instance_id not in mine]
+        theirs = [one for one in run.outcomes(ROE, facts=OTHER_FACTS) if one.instance_id not in mine]
         late = [one for one in run.outcomes(DOE) if one.instance_id in mine]
         crosswalk.keys.destroy(crosswalk.patients.get_or_create(DOE).pseudonym, actor="ada", reason="why")
         crosswalk.mapping.record(run.batch, [*late, *theirs])

@@ -22,11 +22,15 @@ _COLUMNS: LiteralString = (
 )
 _AFTER: LiteralString = _COLUMNS + " WHERE e.number > %(after)s"
 _IN_ORDER: LiteralString = " ORDER BY e.number NULLS FIRST, e.id"
-# Of a patient, a study, a series or an instance also what was done with a batch or a release that it is in.
+# Of a patient, with whom was merged with them, a study, a series or an instance also what was done with a batch or a
+# release that it is in.
 _ABOUT: LiteralString = """
-WITH touched AS (
-    SELECT i.id, i.batch_id FROM crosswalk.patient p JOIN crosswalk.study st ON st.patient_id = p.id
-        JOIN crosswalk.instance i ON i.study_id = st.id WHERE p.pseudonym = %(about)s
+WITH person AS (
+    SELECT p.id, p.pseudonym FROM crosswalk.patient named
+        JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id WHERE named.pseudonym = %(about)s
+), touched AS (
+    SELECT i.id, i.batch_id FROM person p JOIN crosswalk.study st ON st.patient_id = p.id
+        JOIN crosswalk.instance i ON i.study_id = st.id
     UNION SELECT i.id, i.batch_id FROM crosswalk.study st JOIN crosswalk.instance i ON i.study_id = st.id
         WHERE st.research_study_uid = %(about)s
     UNION SELECT i.id, i.batch_id FROM crosswalk.series se JOIN crosswalk.instance i ON i.series_id = se.id
@@ -35,7 +39,8 @@ WITH touched AS (
 )
 """
 _IS_ABOUT: LiteralString = (
-    " (e.subject = %(about)s OR e.instance_id IN (SELECT id FROM touched)"
+    " (e.subject = %(about)s OR e.subject IN (SELECT pseudonym FROM person)"
+    " OR e.instance_id IN (SELECT id FROM touched)"
     " OR (e.subject_kind = 'batch' AND e.subject IN (SELECT batch_id::text FROM touched))"
     " OR (e.subject_kind = 'release' AND e.subject IN (SELECT r.release_id::text FROM crosswalk.release_instance r"
     " JOIN touched t ON t.id = r.instance_id)))"

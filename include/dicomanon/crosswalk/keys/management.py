@@ -149,7 +149,12 @@ class KeyManagement:
         )
 
     def reseal(self, pseudonym: str) -> int:
-        """Give a patient and each of their studies a new data key; return how many studies.
+        """Give a patient, whoever was merged with them, and each of their studies a new data key.
+
+        Returns
+        -------
+        int
+            How many studies.
 
         Raises
         ------
@@ -157,14 +162,19 @@ class KeyManagement:
             There is no such pseudonym, or their keys were destroyed.
         """
         with self._session.transaction() as connection:
-            row = connection.execute("SELECT id FROM crosswalk.patient WHERE pseudonym = %s", (pseudonym,)).fetchone()
-            if row is None:
+            rows = connection.execute(
+                "SELECT p.id FROM crosswalk.patient named JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
+                " WHERE named.pseudonym = %s ORDER BY p.id",
+                (pseudonym,),
+            ).fetchall()
+            if not rows:
                 raise Fatal("the crosswalk has no such pseudonym")
-            if reseal_patient(self._session.keys, connection, row[0]) is None:
-                raise Fatal("the keys of this patient were destroyed")
+            for (patient_id,) in rows:
+                if reseal_patient(self._session.keys, connection, patient_id) is None:
+                    raise Fatal("the keys of this patient were destroyed")
         with self._session.transaction() as connection:
             studies = connection.execute(
-                "SELECT id FROM crosswalk.study WHERE patient_id = %s ORDER BY id", (row[0],)
+                "SELECT id FROM crosswalk.study WHERE patient_id = ANY(%s) ORDER BY id", ([row[0] for row in rows],)
             ).fetchall()
         for (study_id,) in studies:
             with self._session.transaction() as connection:
@@ -172,7 +182,9 @@ class KeyManagement:
         return len(studies)
 
     def destroy(self, pseudonym: str, *, actor: str, reason: str) -> Destroyed:
-        """Destroy the keys of a patient and of all their studies, recorded as an access event; for ever.
+        """Destroy the keys of a patient, of whom was merged with them, and of all their studies; for ever.
+
+        It is recorded as an access event.
 
         Raises
         ------

@@ -12,6 +12,9 @@ from dicomanon.crosswalk.keys.keychain import Connection, Keychain
 from dicomanon.crosswalk.keys.wrapping import RowId
 from dicomanon.errors import Fatal
 
+_WRITE_EVENTS: LiteralString = (
+    "UPDATE crosswalk.identity_event t SET detail_sealed = n.sealed FROM pg_temp.resealed n WHERE t.id = n.row_id::uuid"
+)
 # Of a study: everything that is sealed with its key, each with the column that its ciphertext is bound to.
 _OF_STUDY: tuple[tuple[str, LiteralString, LiteralString], ...] = (
     (
@@ -38,13 +41,45 @@ _OF_STUDY: tuple[tuple[str, LiteralString, LiteralString], ...] = (
     (
         "identity_event.detail",
         "SELECT id, detail_sealed FROM crosswalk.identity_event WHERE study_id = %s",
-        "UPDATE crosswalk.identity_event t SET detail_sealed = n.sealed FROM pg_temp.resealed n"
-        " WHERE t.id = n.row_id::uuid",
+        _WRITE_EVENTS,
     ),
 )
-_EVENTS_OF_PATIENT: LiteralString = (
-    "SELECT id, detail_sealed FROM crosswalk.identity_event WHERE patient_id = %s AND study_id IS NULL"
+# Of a patient row, likewise.
+_OF_PATIENT: tuple[tuple[str, LiteralString, LiteralString], ...] = (
+    (
+        "patient_key.key",
+        "SELECT id, key_sealed FROM crosswalk.patient_key WHERE patient_id = %s AND key_sealed IS NOT NULL",
+        "UPDATE crosswalk.patient_key t SET key_sealed = n.sealed FROM pg_temp.resealed n WHERE t.id = n.row_id::uuid",
+    ),
+    (
+        "patient_variant.identity",
+        "SELECT id, identity_sealed FROM crosswalk.patient_variant WHERE patient_id = %s",
+        "UPDATE crosswalk.patient_variant t SET identity_sealed = n.sealed FROM pg_temp.resealed n"
+        " WHERE t.id = n.row_id::uuid",
+    ),
+    (
+        "identity_event.detail",
+        "SELECT id, detail_sealed FROM crosswalk.identity_event WHERE patient_id = %s AND study_id IS NULL",
+        _WRITE_EVENTS,
+    ),
 )
+
+
+def key_of_patient(keys: Keychain, connection: Connection, patient_id: UUID) -> Sealer | None:
+    """Return the data key of a patient row, which nobody replaces before the transaction ends.
+
+    A row without one is sealed anew. ``None`` if the keys of the patient were destroyed.
+
+    Raises
+    ------
+    Fatal
+        There is no such patient, or a value of theirs does not open.
+    """
+    row = connection.execute(
+        "SELECT key_wrapped FROM crosswalk.patient WHERE id = %s FOR KEY SHARE", (patient_id,)
+    ).fetchone()
+    wrapped = (row and row[0]) or reseal_patient(keys, connection, patient_id)
+    return None if wrapped is None else keys.of("patient", patient_id, wrapped)
 
 
 def reseal_patient(keys: Keychain, connection: Connection, patient_id: UUID) -> bytes | None:
@@ -75,8 +110,8 @@ def reseal_patient(keys: Keychain, connection: Connection, patient_id: UUID) -> 
             patient_id,
         ),
     )
-    events = connection.execute(_EVENTS_OF_PATIENT, (patient_id,)).fetchall()
-    _write(connection, former, key, "identity_event.detail", events, _OF_STUDY[-1][2])
+    for column, read, write in _OF_PATIENT:
+        _write(connection, former, key, column, connection.execute(read, (patient_id,)).fetchall(), write)
     return wrapped
 
 
