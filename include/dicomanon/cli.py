@@ -18,6 +18,7 @@ from dicomanon import __version__
 from dicomanon.cli_archives import archives_app
 from dicomanon.cli_audit import audit_app
 from dicomanon.cli_backup import backup_app, restore
+from dicomanon.cli_identity import identity_app
 from dicomanon.cli_keys import keys_app
 from dicomanon.cli_lineage import lineage_app
 from dicomanon.cli_pixels import pixels_app
@@ -57,6 +58,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(lineage_app, name="lineage")
 app.add_typer(archives_app, name="archives")
 app.add_typer(backup_app, name="backup")
+app.add_typer(identity_app, name="identity")
 
 
 def main() -> NoReturn:

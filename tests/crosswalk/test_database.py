@@ -129,6 +129,8 @@ class TestAppendOnly:
         *("release", "release_instance"),
         *("profile_version", "profile_approval", "action_counts"),
         *("reidentification_request", "reidentification_decision", "reidentification_showing"),
+        *("identity_decision", "identity_event_decision", "identity_event_instance", "patient_key", "patient_variant"),
+        *("patient_merge", "study_assignment", "shared_accession"),
     )
     CHANGES = (
         "UPDATE crosswalk.patient SET pseudonym = 'DX'",

@@ -2,7 +2,14 @@
 
 import pytest
 
-from dicomanon.crosswalk.identities import completed, differing_parts, identifying_values, patient_key
+from dicomanon.crosswalk.identities import (
+    adds_to,
+    completed,
+    conflicting_parts,
+    differing_parts,
+    identifying_values,
+    patient_key,
+)
 from dicomanon.identity import PatientIdentity
 
 
@@ -88,3 +95,23 @@ def test_completed_keeps_what_is_known_and_adds_what_is_not() -> None:
 def test_identifying_values_hold_the_name_whole_and_in_parts() -> None:
     values = identifying_values(PatientIdentity("MRN-1", "HOSP", "DOE^JOHN", "19700131", "M"))
     assert values == {"MRN-1", "HOSP", "DOE^JOHN", "DOE", "JOHN", "19700131"}
+
+
+class TestSeveralKnownIdentities:
+    MAIDEN = PatientIdentity("1", name="DOE^ANN", birth_date="19700131")
+    MARRIED = PatientIdentity("1", name="ROE^ANN", sex="F")
+
+    def test_agrees_with_any_of_them(self) -> None:
+        for name in ("DOE^ANN", "ROE^ANN", ""):
+            assert conflicting_parts([self.MAIDEN, self.MARRIED], named(name)) == ()
+
+    def test_differs_from_all_that_tell(self) -> None:
+        seen = PatientIdentity("1", name="POE^ANN", birth_date="19700130", sex="M")
+        assert conflicting_parts([self.MAIDEN, self.MARRIED], seen) == ("name", "birth_date", "sex")
+
+    def test_one_that_tells_nothing_excuses_nothing(self) -> None:
+        assert conflicting_parts([self.MAIDEN, PatientIdentity("2")], named("POE^ANN")) == ("name",)
+
+    def test_adds_what_none_of_them_tells(self) -> None:
+        assert not adds_to([self.MAIDEN, self.MARRIED], PatientIdentity("1", birth_date="19700131", sex="F"))
+        assert adds_to([self.MAIDEN], PatientIdentity("1", sex="F"))
