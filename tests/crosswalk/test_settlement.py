@@ -6,9 +6,10 @@ from uuid import UUID
 
 import pytest
 
+from dicomanon.crosswalk.accessions import Claim
 from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
 from dicomanon.crosswalk.settlement import InstanceRow, SeriesState, Settlement, StudyState, checked, settle
-from dicomanon.errors import Fatal
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.reasons import HoldReason
 
 STUDY, SERIES, PATIENT, OTHER = (UUID(int=number) for number in range(4))
@@ -111,3 +112,45 @@ class TestModality:
         outcome = replace(OUTCOME, state="held", reason="x", output_digest=None)
         settle({1: outcome}, {STUDY: StudyState(None, None)}, series, [NEW])
         assert series[SERIES].modality == ""
+
+
+class TestDecidedMeanwhile:
+    """An object that was made before somebody decided whose it is is made anew, not held and not let through."""
+
+    @pytest.mark.parametrize(
+        ("study", "survivors"),
+        [
+            (StudyState(None, None), {PATIENT: OTHER}),
+            (StudyState(OTHER, "2.25.1"), {PATIENT: OTHER}),
+            (StudyState(OTHER, "2.25.1"), {OTHER: PATIENT}),
+            (StudyState(OTHER, "2.25.1", OTHER, assigned=True), {}),
+        ],
+    )
+    def test_refused(self, study: StudyState, survivors: dict[UUID, UUID]) -> None:
+        with pytest.raises(Retriable):
+            settle({1: OUTCOME}, {STUDY: study}, {SERIES: SeriesState(None, "")}, [NEW], survivors)
+
+    def test_a_study_keeps_the_pseudonym_that_it_has(self) -> None:
+        study = StudyState(PATIENT, "2.25.1")
+        settlement = settle({1: OUTCOME}, {STUDY: study}, {SERIES: SeriesState(None, "")}, [NEW], {PATIENT: OTHER})
+        assert [one.state for one in settlement.outcomes] == ["deidentified"]
+
+
+class TestAccessionOfAnotherPatient:
+    CLAIM = Claim(b"number", UUID(int=8), OTHER)
+
+    def settled(self, outcome: MappedOutcome) -> Settlement:
+        parents = {STUDY: StudyState(None, None)}, {SERIES: SeriesState(None, "")}
+        return settle({1: outcome}, *parents, [NEW], {}, {1: self.CLAIM})
+
+    def test_held_and_its_facts_are_not_used(self) -> None:
+        settlement = self.settled(OUTCOME)
+        assert [(one.state, one.reason) for one in settlement.outcomes] == [("held", "identity-conflict")]
+        assert settlement.fitting == []
+        assert [misfit.kind for misfit in settlement.misfits] == ["accession-reused"]
+
+    def test_what_is_held_already_keeps_its_reason(self) -> None:
+        waiting = replace(OUTCOME, state="held", reason=HoldReason.UNCONFIRMED_DEVICE, output_digest=None)
+        settlement = self.settled(waiting)
+        assert [one.reason for one in settlement.outcomes] == [HoldReason.UNCONFIRMED_DEVICE]
+        assert [misfit.kind for misfit in settlement.misfits] == ["accession-reused"]

@@ -11,7 +11,12 @@ import pytest
 from pydicom.dataset import Dataset
 from tests.site import Ingested, Run, Site, at_once, ct, encoded, person, read, slices, study
 
+from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
+from dicomanon.crosswalk.patients import Patients
+from dicomanon.crosswalk.rows import Patient
 from dicomanon.deidentify import UidMapper
+from dicomanon.errors import Retriable
+from dicomanon.identity import PatientIdentity
 from dicomanon.sample.corpus import SampleManifest
 from dicomanon.sample.planted import elements
 
@@ -91,6 +96,61 @@ def test_workers_that_meet_a_new_patient_at_once_agree(site: Site, monkeypatch: 
     assert len(staged) == len(sources)
     assert len(pseudonyms(staged)) == 1
     assert site.rows("SELECT count(*) FROM crosswalk.patient") == [(1,)]
+
+
+def test_a_changed_patient_id_leads_to_the_same_pseudonym_and_date_shift(site: Site) -> None:
+    site.ingest(*slices(study("before")))
+    before = pseudonyms(site.research_objects().values())
+    changed = person(patient_id="A-NEW-NUMBER")
+    with site.crosswalk() as crosswalk:
+        old, new = ((one.issuer, one.patient_id) for one in (person(), changed))
+        crosswalk.identities.merge_keys(KeyChange(old, new), Signed("admin", "ADT^A40"))
+    site.ingest(*slices(study("after", changed, number=2)))
+    assert pseudonyms(site.research_objects().values()) == before
+    assert {site.trace(str(read(data).SOPInstanceUID)).pseudonym for data in site.research_objects().values()} == {
+        next(iter(before))[0]
+    }
+
+
+def test_a_study_never_has_two_pseudonyms_whoever_is_merged_while_it_grows(site: Site) -> None:
+    site.ingest(*slices(study("one"), [1]), *slices(study("other", person(0)), [1]))
+    names = sorted(row[0] for row in site.rows("SELECT pseudonym FROM crosswalk.patient"))
+    with site.crosswalk() as crosswalk:
+        crosswalk.identities.merge(names, Signed("admin", "one person"))
+    site.ingest(*slices(study("one"), [2]), *slices(study("other", person(0)), [2]))
+    by_study = defaultdict(set)
+    for data in map(read, site.research_objects().values()):
+        by_study[data.StudyInstanceUID].add(str(data.PatientID))
+    assert sorted(len(found) for found in by_study.values()) == [1, 1]
+    assert sum(state == "stored" for state in site.states().values()) == 4
+    assert {len(site.trace(name).studies) for name in names} == {2}
+
+
+def test_what_was_made_when_two_patients_are_merged_is_not_stored_as_the_lost_one(site: Site) -> None:
+    site.ingest(*slices(study("known")))
+    site.load(*slices(study("new", person(0))))
+    run = Run()
+    run.discover()
+    (batch,) = run.plan()
+    with site.crosswalk() as crosswalk:
+        ours, theirs = (
+            crosswalk.patients.get_or_create(PatientIdentity(one.patient_id, one.issuer))
+            for one in (person(), person(0))
+        )
+
+        def merged_first(*_: object, **__: object) -> Patient:
+            # What a worker remembers for a moment too long.
+            return theirs
+
+        crosswalk.identities.merge([ours.pseudonym, theirs.pseudonym], Signed("admin", "one person"))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Patients, "get_or_create", merged_first)
+            with pytest.raises(Retriable):
+                run.pull(batch)
+    assert not list(site.staging.rglob("*.dcm"))
+    run.pull(batch)
+    staged = [path.read_bytes() for path in site.staging.rglob("*.dcm")]
+    assert pseudonyms(staged) == {(ours.pseudonym, ours.pseudonym)}
 
 
 def test_uids_map_one_to_one(ingested: Ingested) -> None:

@@ -50,21 +50,20 @@ def foreign_claims(
     ]
     if not numbered:
         return {}
-    indexes = sorted({index for index, _ in numbered})
+    numbers = {index for index, _ in numbered}
+    shared = connection.execute(
+        "SELECT accession_index FROM crosswalk.shared_accession WHERE accession_index = ANY(%s)", (list(numbers),)
+    ).fetchall()
+    indexes = sorted(numbers - {row[0] for row in shared})
+    # In one order everywhere, so that two batches at once never wait for each other in a circle.
     for index in indexes:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(index[:8], "big", signed=True),))
-    shared = {
-        row[0]
-        for row in connection.execute(
-            "SELECT accession_index FROM crosswalk.shared_accession WHERE accession_index = ANY(%s)", (indexes,)
-        )
-    }
-    claims, persons = _claims(connection, [index for index in indexes if index not in shared])
+    claims, persons = _claims(connection, indexes)
     persons = {**persons, **survivors}
     issuers = _Issuers(connection, session.keys)
     found: dict[int, Claim] = {}
     for index, outcome in numbered:
-        if index in shared or outcome.patient_id is None:
+        if index not in indexes or outcome.patient_id is None:
             continue
         study_id = studies[outcome.instance_id]
         others = claims.setdefault(index, {})
