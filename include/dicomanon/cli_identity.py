@@ -1,11 +1,9 @@
 """``dicomanon identity``: what does not fit about who a patient is, and what admins decide about it."""
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 from uuid import UUID
 
 import typer
@@ -82,11 +80,8 @@ def merge(
         list[str] | None, typer.Option(help="Of the two patients, given twice, where there is no event.")
     ] = None,
     from_file: Annotated[
-        Path | None,
+        typer.FileBinaryRead | None,
         typer.Option(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             help="Changed Patient IDs: rows of old issuer, old id, new issuer, new id; or HL7 ADT^A40. - reads stdin.",
         ),
     ] = None,
@@ -203,29 +198,29 @@ def _merge_all(identities: "Identities", changes: "Iterable[KeyChange]", signed:
             raise Fatal(f"change {number}: {error}; those before it are carried out, and may be given again") from None
 
 
-def _changes(file: Path | None) -> "list[KeyChange]":
+def _changes(file: BinaryIO | None) -> "list[KeyChange]":
+    """Return the changes in a file, or the one that is typed."""
     from dicomanon.pipeline.identifier_changes import read_changes
     from dicomanon.settings import CrosswalkSettings
 
-    issuer = CrosswalkSettings.load().default_issuer
-    if file is None:
-        asked = ("old issuer (or empty)", "old Patient ID", "new issuer (or empty)", "new Patient ID")
-        cells = [str(typer.prompt(one, default="", show_default=False, hide_input=True, err=True)) for one in asked]
-        from csv import writer
-        from io import StringIO
-
-        row = StringIO()
-        writer(row).writerow(cells)
-        return read_changes(row.getvalue(), issuer)
     try:
-        return read_changes(_text(file), issuer)
+        text = _typed() if file is None else file.read().decode("utf-8")
     except UnicodeDecodeError:
         raise Fatal("the file is not UTF-8: convert it first") from None
+    return read_changes(text, CrosswalkSettings.load().default_issuer)
 
 
-def _text(file: Path) -> str:
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    return raw.decode("utf-8")
+def _typed() -> str:
+    """Ask for a row; what is typed is not shown."""
+    import csv
+    from io import StringIO
+
+    asked = ("old issuer (or empty)", "old Patient ID", "new issuer (or empty)", "new Patient ID")
+    row = StringIO()
+    csv.writer(row).writerow(
+        [typer.prompt(one, default="", show_default=False, hide_input=True, err=True) for one in asked]
+    )
+    return row.getvalue()
 
 
 def _event(identities: "Identities", digits: str) -> UUID:

@@ -14,9 +14,8 @@ from tests.site import Ingested, Run, Site, at_once, ct, encoded, person, read, 
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.rows import Patient
-from dicomanon.deidentify import UidMapper
+from dicomanon.deidentify import UidMapper, parse
 from dicomanon.errors import Retriable
-from dicomanon.identity import PatientIdentity
 from dicomanon.sample.corpus import SampleManifest
 from dicomanon.sample.planted import elements
 
@@ -134,17 +133,17 @@ def test_what_was_made_when_two_patients_are_merged_is_not_stored_as_the_lost_on
     (batch,) = run.plan()
     with site.crosswalk() as crosswalk:
         ours, theirs = (
-            crosswalk.patients.get_or_create(PatientIdentity(one.patient_id, one.issuer))
+            crosswalk.patients.get_or_create(parse(encoded(ct(study("any", one)))).identity)
             for one in (person(), person(0))
         )
 
-        def merged_first(*_: object, **__: object) -> Patient:
-            # What a worker remembers for a moment too long.
+        def remembered(*_: object) -> Patient:
+            """Give what a worker remembers for a moment too long."""
             return theirs
 
         crosswalk.identities.merge([ours.pseudonym, theirs.pseudonym], Signed("admin", "one person"))
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(Patients, "get_or_create", merged_first)
+            patched.setattr(Patients, "get_or_create", remembered)
             with pytest.raises(Retriable):
                 run.pull(batch)
     assert not list(site.staging.rglob("*.dcm"))
