@@ -31,7 +31,6 @@ from dicomanon.crosswalk.patients import IdentityConflict
 from dicomanon.crosswalk.rows import IdentityEvent, Patient
 from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.identity import PatientIdentity
-from dicomanon.reasons import HoldReason
 
 ADMIN = Signed("admin", "asked the ward")
 DRY = Signed("admin", "only looking", dry_run=True)
@@ -503,6 +502,25 @@ class TestSplit:
         assert (done.freed, done.reissues) == (1, 2)
         assert crosswalk.patients.get_or_create(DOE, row).id == roe.id
 
+    def test_an_examination_filed_under_the_wrong_id_goes_to_whose_order_it_was(self, crosswalk: Crosswalk) -> None:
+        study(crosswalk, "1.2.1", DOE)
+        goes = discover(crosswalk, "1.2.2", sightings("1.2.2", 2))
+        record(crosswalk, Run(crosswalk), ROE)
+        event, doe = only_event(crosswalk), crosswalk.patients.get_or_create(DOE)
+        assert crosswalk.identities.split([], ADMIN, event_id=event.id, to=doe.pseudonym).freed == 2
+        run = Run(crosswalk)
+        record(crosswalk, run, ROE)
+        assert run.states() == ["deidentified"] * 2
+        assert crosswalk.patients.get_or_create(ROE, goes).id == doe.id
+        assert crosswalk.identities.events() == []
+
+    def test_an_event_about_content_is_no_reason(self, crosswalk: Crosswalk) -> None:
+        listing = sightings("1.2.1", 1)
+        discover(crosswalk, "1.2.1", listing)
+        discover(crosswalk, "1.2.2", listing)
+        with pytest.raises(Fatal, match="content"):
+            crosswalk.identities.split([], ADMIN, event_id=only_event(crosswalk).id)
+
     def test_refused_for_what_is_not_there(self, crosswalk: Crosswalk) -> None:
         with pytest.raises(Fatal, match="not in the crosswalk"):
             crosswalk.identities.split(["2.25.1"], ADMIN)
@@ -628,9 +646,3 @@ def test_the_search_for_known_values_knows_every_name_of_a_person(
     row = study(crosswalk, "1.2.1", DOE)
     crosswalk.identities.merge([one.pseudonym for one in both], ADMIN)
     assert {"DOE", "ROE", DOE.patient_id, ROE.patient_id} <= crosswalk.mapping.known_values([row])[row]
-
-
-def test_hold_reasons_of_events_are_those_that_are_freed() -> None:
-    from dicomanon.crosswalk.identity_events import REASONS
-
-    assert set(REASONS) == {HoldReason.IDENTITY_CONFLICT, HoldReason.UID_REUSED}

@@ -90,10 +90,11 @@ def split(
     with decision(session, DecisionKind.SPLIT, signed) as taken:
         connection = taken.connection
         event = _event(taken, event_id) if event_id else None
-        if event and (
-            event.kind == IdentityEventKind.UID_REUSED or (event.kind == IdentityEventKind.TWO_PATIENTS and not to)
-        ):
-            raise Fatal("say with --to whose the study is: one study has one patient")
+        if event and event.kind == IdentityEventKind.UID_REUSED:
+            raise Fatal("the event is about content, not about a patient: overrule or uphold it")
+        if event and event.kind != IdentityEventKind.PATIENT_DIFFERS and not to:
+            # A new patient would have two in the study, or the number of another one, as before.
+            raise Fatal("say with --to whose the study is")
         studies = _studies(connection, research_study_uids, event)
         target = row_of(connection, to) if to else _new_patient(taken, studies, event)
         survivor, pseudonym = _root(connection, target)
