@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from tests.crosswalk.scenario import DOE, ROE, Run, discover, sightings
+from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
 
 from dicomanon.backup import programs, restoring
 from dicomanon.backup.checks import count_rows
@@ -60,7 +60,8 @@ class TestMaking:
             assert manifest.rows == count_rows(connection)
         assert manifest.rows["patient"] == 2
         assert "archive_survey" not in manifest.rows
-        assert manifest.keyring == {name: mark.hex() for name, mark in keyring.fingerprints().items()}
+        assert keyring.wrote({name: bytes.fromhex(mark) for name, mark in manifest.keyring.items()})
+        assert set(manifest.keyring) == {"index", "uid", "request"}
         assert manifest.bytes == backup.dump.stat().st_size
         assert manifest.verified_at is None
         assert [one.name for one in stored_backups(backup.folder.parent)] == [backup.name]
@@ -181,7 +182,9 @@ class TestRestoring:
                 assert restored.patients.get_or_create(identity) == filled.patients.get_or_create(identity)
             discover(restored, "1.2.5", sightings("1.2.5", 2))
             run = Run(restored, "after")
-            run.complete(ROE)
+            run.record(ROE, facts=replace(FACTS, accession_number="ACC-2"))
+            run.validate()
+            run.store()
             assert set(run.states()) == {"stored"}
             with pytest.raises(Fatal), psycopg.connect(empty) as connection:
                 _fatal(lambda: connection.execute("UPDATE crosswalk.instance SET state = 'held', reason = 'x'"))

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from psycopg import sql
 
 from dicomanon.backup.manifest import Manifest
+from dicomanon.crosswalk.audit.trail import follow
 from dicomanon.crosswalk.migrations import unapplied
 from dicomanon.crosswalk.session import Connection
 from dicomanon.errors import Fatal
+
+_FIRST_WITH_CHAIN = 8
+"""Migration that made the access events a chain."""
 
 Check = Callable[[Connection, Manifest], None]
 """Raises ``Fatal`` where the database is not what the manifest says; reads only."""
@@ -73,9 +77,19 @@ def nothing_stands_unvalidated(connection: Connection, _: Manifest) -> None:
         raise Fatal("restored, a constraint or an index of the crosswalk does not hold")
 
 
+def audit_trail_holds(connection: Connection, manifest: Manifest) -> None:
+    """Follow the audit trail from its first entry to its last."""
+    if manifest.migration < _FIRST_WITH_CHAIN:
+        return
+    fault = follow(connection).fault
+    if fault:
+        raise Fatal(f"restored, the audit trail does not hold from entry {fault.number} on")
+
+
 CHECKS: tuple[Check, ...] = (
     every_row_is_there,
     keyring_is_the_same,
     schema_is_known,
     nothing_stands_unvalidated,
+    audit_trail_holds,
 )

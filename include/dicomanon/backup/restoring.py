@@ -78,7 +78,7 @@ def restore(
     """
     if not reason.strip():
         raise Fatal("say why with --reason: it is kept in the audit trail")
-    if backup.manifest.keyring != {name: mark.hex() for name, mark in keyring.fingerprints().items()}:
+    if not keyring.wrote({name: bytes.fromhex(mark) for name, mark in backup.manifest.keyring.items()}):
         raise Fatal("the backup belongs to another keyring: point DICOMANON_KEYRING_FILE to that one, never make a new")
     require_intact(backup)
     former = _make_room(dsn, set_aside=set_aside)
@@ -87,12 +87,12 @@ def restore(
         load(backup, key, dsn, privileges=True)
         loaded = True
         check(backup, dsn)
+        with Crosswalk(dsn, keyring) as crosswalk:
+            crosswalk.migrate()
+            crosswalk.archives.note_restoration(backup.name, backup.manifest.made_at, actor=actor, reason=reason)
     except BaseException:
         _put_back(dsn, former, loaded=loaded)
         raise
-    with Crosswalk(dsn, keyring) as crosswalk:
-        crosswalk.migrate()
-        crosswalk.archives.note_restoration(backup.name, backup.manifest.made_at, actor=actor, reason=reason)
     return former
 
 

@@ -142,8 +142,7 @@ class Crosswalk:
         written_with: dict[str, bytes] = dict(
             connection.execute("SELECT key_name, fingerprint FROM crosswalk.keyring_fingerprint").fetchall()
         )
-        ours = self._keyring.fingerprints()
-        if any(ours.get(name) != fingerprint for name, fingerprint in written_with.items()):
+        if not self._keyring.wrote(written_with):
             raise Fatal("the crosswalk was written with another keyring: point DICOMANON_KEYRING_FILE to that one")
         has_keys = connection.execute("SELECT to_regclass('crosswalk.wrapping_key') IS NOT NULL").fetchone()
         if has_keys and has_keys[0]:

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -189,6 +189,11 @@ class Keyring:
         """Return a one-way mark of each key, by which a database recognises the keyring it was written with."""
         label = b"dicomanon keyring fingerprint"
         return {name: hmac.digest(key, label, "sha256")[:_INDEX_BYTES] for name, key in self._keys.items()}
+
+    def wrote(self, fingerprints: Mapping[str, bytes]) -> bool:
+        """Tell whether a database that has these marks was written with this keyring."""
+        ours = self.fingerprints()
+        return all(ours.get(name) == mark for name, mark in fingerprints.items())
 
     def __repr__(self) -> str:
         return "Keyring(****)"
