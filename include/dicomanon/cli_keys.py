@@ -58,7 +58,7 @@ def rotate(
             raise typer.BadParameter("a rotation of the wrapping key finishes itself", param_hint="--finish")
         with site_crosswalk() as crosswalk:
             number, rewrapped = crosswalk.keys.rotate_wrapping_key()
-            _record(crosswalk, "keys.rotate wrapping", rewrapped)
+            _record(crosswalk, "keys.rotate_wrapping", rewrapped)
         say(f"wrapping key {number} is in use; {rewrapped} data keys were wrapped anew, the former key is retired")
     elif finish:
         _finish_master()
@@ -76,7 +76,7 @@ def reseal(
     with site_crosswalk() as crosswalk:
         if patient:
             studies = crosswalk.keys.reseal(patient)
-            _record(crosswalk, f"keys.reseal {patient}", studies)
+            _record(crosswalk, "keys.reseal", studies, patient)
             say(f"new data keys: 1 patient, {studies} studies")
         else:
             patients, studies = crosswalk.keys.reseal_unsealed()
@@ -102,8 +102,11 @@ def destroy(
     say("  backups, replicas and write-ahead logs still hold what they held: see the runbook, Destroy a patient's keys")
 
 
-def _record(crosswalk: "Crosswalk", action: str, count: int) -> None:
-    crosswalk.releases.record_access(signer(), action, "keys of the crosswalk were managed", count)
+def _record(crosswalk: "Crosswalk", action: str, count: int, pseudonym: str | None = None) -> None:
+    from dicomanon.crosswalk.audit.events import Subject, SubjectKind
+
+    subject = Subject(SubjectKind.PSEUDONYM, pseudonym) if pseudonym else None
+    crosswalk.releases.record_access(signer(), action, "keys of the crosswalk were managed", count, subject=subject)
 
 
 def _rotate_master() -> None:
@@ -121,7 +124,7 @@ def _rotate_master() -> None:
         admitted = crosswalk.keys.admit_master_key()
         masters = crosswalk.keys.status().masters
         if len(masters) > 1:
-            _record(crosswalk, f"keys.rotate {masters[0].name}", admitted)
+            _record(crosswalk, "keys.rotate_master", admitted)
     if len(masters) == 1:
         raise Fatal("there is one master key, and it is in use: configure the new one first, see the runbook")
     say(f"master key {masters[0].name} opens {admitted} more wrapping keys; the former one still opens them, too")
@@ -136,7 +139,7 @@ def _finish_master() -> None:
 
     with site_crosswalk() as crosswalk:
         removed = crosswalk.keys.retire_other_master_keys()
-        _record(crosswalk, "keys.rotate finish", removed)
+        _record(crosswalk, "keys.rotate_master_finish", removed)
     forgotten = forget_former_keys(CrosswalkSettings.load())
     say(f"only the master key in use opens the crosswalk now; {removed} slots of others were removed")
     if forgotten:

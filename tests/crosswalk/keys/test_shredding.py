@@ -64,10 +64,10 @@ def test_no_key_and_no_ciphertext_is_left(crosswalk_dsn: str, pseudonym: str) ->
 
 def test_is_in_the_audit_trail(crosswalk: Crosswalk, crosswalk_dsn: str, pseudonym: str) -> None:
     with psycopg.connect(crosswalk_dsn) as connection:
-        ((row, actor, action, sealed, count),) = connection.execute(
-            "SELECT id, actor, action, reason_sealed, count FROM crosswalk.access_event"
+        ((row, actor, action, subject, sealed, count),) = connection.execute(
+            "SELECT id, actor, action, subject, reason_sealed, count FROM crosswalk.access_event"
         ).fetchall()
-    assert (actor, action, count) == ("ada", f"keys.destroy {pseudonym}", 2)
+    assert (actor, action, subject, count) == ("ada", "keys.destroy", pseudonym, 2)
     reason = open_text(crosswalk.keys.chain.site, "access_event.reason", row, sealed)
     assert reason == "asked for by the patient"
 

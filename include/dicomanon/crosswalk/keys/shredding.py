@@ -9,6 +9,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.access_events import record_access_event
+from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.keys.data_keys import ERASED
 from dicomanon.crosswalk.keys.keychain import Keychain
 from dicomanon.crosswalk.people import one_decision_at_a_time
@@ -70,7 +71,13 @@ def destroy_keys(session: Session, pseudonym: str, *, actor: str, reason: str) -
         for statement in _OF_STUDIES:
             connection.execute(statement, values)
         record_access_event(
-            connection, session.keys.site, actor, f"keys.destroy {pseudonym}", reason, count=len(studies)
+            connection,
+            session.keys.site,
+            actor,
+            "keys.destroy",
+            reason,
+            count=len(studies),
+            subject=Subject(SubjectKind.PSEUDONYM, pseudonym),
         )
     return Destroyed(len(studies), instances)
 
