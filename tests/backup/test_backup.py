@@ -182,9 +182,7 @@ class TestRestoring:
                 assert restored.patients.get_or_create(identity) == filled.patients.get_or_create(identity)
             discover(restored, "1.2.5", sightings("1.2.5", 2))
             run = Run(restored, "after")
-            run.record(ROE, facts=replace(FACTS, accession_number="ACC-2"))
-            run.validate()
-            run.store()
+            run.complete(ROE, facts=replace(FACTS, accession_number="ACC-2"))
             assert set(run.states()) == {"stored"}
             with pytest.raises(Fatal), psycopg.connect(empty) as connection:
                 _fatal(lambda: connection.execute("UPDATE crosswalk.instance SET state = 'held', reason = 'x'"))

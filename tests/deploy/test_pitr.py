@@ -4,12 +4,13 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
-from tests.crosswalk.scenario import DOE, ROE, Run, discover, sightings
+from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -105,7 +106,7 @@ def test_the_crosswalk_goes_back_to_the_moment_before_a_mistake(archived: Archiv
         archived.base_backup()
         time.sleep(1.1)
         discover(crosswalk, "1.2.4", sightings("1.2.4", 2))
-        Run(crosswalk).complete(ROE)
+        Run(crosswalk).complete(ROE, facts=replace(FACTS, accession_number="ACC-2"))
     known = pseudonyms(archived.dsn)
     moment = archived.now()
     with psycopg.connect(archived.dsn) as connection:

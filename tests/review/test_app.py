@@ -100,7 +100,7 @@ class TestPictures:
             "SELECT id, reason_sealed FROM crosswalk.access_event WHERE action = 'pixels.review'"
         )
         assert WHY.encode() not in bytes(sealed)
-        assert waiting.access_reasons() == {row: WHY}
+        assert waiting.access_reasons()[row] == WHY
 
     def test_large_with_the_text_outlined_and_what_is_decided(self, waiting: Site, reviewing: Opening) -> None:
         reviewer = reviewing()
