@@ -34,11 +34,14 @@ class Mortal:
         self._folder = folder
         self.server: PostgresServer = start_postgres(folder, free_port())
         self.deaths = 0
+        self.living = threading.Lock()
+        """Held while it is dead."""
 
     def die(self) -> None:
-        kill_server(self.server)
-        self.server = start_postgres(self._folder, self.server.port)
-        self.deaths += 1
+        with self.living:
+            self.deaths += 1
+            kill_server(self.server)
+            self.server = start_postgres(self._folder, self.server.port)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,8 @@ def persistently(site: Site, mortal: Mortal, step: Callable[[], Any]) -> Any:
         try:
             return step()
         except Retriable:
-            assert mortal.deaths > before, "nothing had happened to the database"
+            with mortal.living:
+                assert mortal.deaths > before, "nothing had happened to the database"
             assert_every_object_has_its_row(site)
     raise AssertionError("killed more often than was planned")
 
