@@ -2,13 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 from dicomanon.crosswalk.rows import DueStudy
 from dicomanon.errors import DicomanonError
-from dicomanon.identity import StudySighting
+from dicomanon.pipeline.chunks import in_chunks
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.task_reads import record_read
 
@@ -39,7 +38,7 @@ def discover(
         start = datetime.now(UTC).date() - timedelta(days=runtime.settings.discover_days)
     # Studies without a date can only be found by listing the whole archive, which a bounded query is there to avoid.
     undated = start is None and end is None
-    for chunk in _chunks(runtime.clinical.find_studies(start, end, include_undated=undated)):
+    for chunk in in_chunks(runtime.clinical.find_studies(start, end, include_undated=undated), OBSERVED_AT_ONCE):
         seen = ledger.observe(chunk, datetime.now(UTC))
         counts["studies"] += len(chunk)
         counts["new"] += seen.new
@@ -68,18 +67,3 @@ def discover(
     for trouble, studies in troubles.most_common():
         log.warning("%d studies could not be listed: %s", studies, trouble)
     return counts
-
-
-def _chunks(sightings: Iterator[StudySighting]) -> Iterator[list[StudySighting]]:
-    """Yield the sightings in chunks; what was found before an error is yielded before the error is raised."""
-    chunk: list[StudySighting] = []
-    try:
-        for sighting in sightings:
-            chunk.append(sighting)
-            if len(chunk) == OBSERVED_AT_ONCE:
-                yield chunk
-                chunk = []
-    except DicomanonError:
-        yield chunk
-        raise
-    yield chunk

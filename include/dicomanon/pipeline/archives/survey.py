@@ -19,6 +19,7 @@ from dicomanon.deidentify.uids import UidMapper
 from dicomanon.errors import DicomanonError
 from dicomanon.pacs.census import ListedStudy
 from dicomanon.pipeline.archives.look import look
+from dicomanon.pipeline.chunks import in_chunks
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.values import Phi
 
@@ -57,7 +58,7 @@ class Survey:
     def _side(self, side: str, listed: Iterator[ListedStudy], compare: Callable[[list[ListedStudy]], None]) -> bool:
         self._undated = False
         whole = True
-        chunks = _chunks(listed)
+        chunks = in_chunks(listed, STUDIES_AT_ONCE)
         while True:
             try:
                 chunk = next(chunks, None)
@@ -145,18 +146,3 @@ class Survey:
 
     def _record(self, found: list[Difference]) -> None:
         self._archives.record(found, datetime.now(UTC))
-
-
-def _chunks(listed: Iterator[ListedStudy]) -> Iterator[list[ListedStudy]]:
-    """Yield studies in chunks; what was found before an error is yielded before the error is raised."""
-    chunk: list[ListedStudy] = []
-    try:
-        for one in listed:
-            chunk.append(one)
-            if len(chunk) == STUDIES_AT_ONCE:
-                yield chunk
-                chunk = []
-    except DicomanonError:
-        yield chunk
-        raise
-    yield chunk
