@@ -169,7 +169,7 @@ def _event(taken: Decision, event_id: UUID) -> EventRow:
 
 def _seen(seen: list[str] | str | None, parts: Sequence[str]) -> PatientIdentity | None:
     if isinstance(seen, str):
-        # Before migration 0011 an event was about one part, and kept that alone.
+        # Before migration 0013 an event was about one part, and kept that alone.
         return PatientIdentity("", **{parts[0]: seen})
     return PatientIdentity(*seen) if seen else None
 
