@@ -19,28 +19,9 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from dicomanon.cohort.parameters import COHORT_DAG_ID, MODALITY_PATTERN, PROJECT_PATTERN, SEALED_SCHEMA_PATTERN
+from dicomanon.cohort.parameters import COHORT_DAG_ID, MODALITY_PATTERN, PROJECT_PATTERN
+from dicomanon.dag_params import sealed_list, sealed_text
 from dicomanon.dag_policy import default_args, task_key
-
-
-def sealed_text(title: str, description: str) -> Param:
-    """Return a parameter of one line that Airflow stores only in its sealed form.
-
-    The form does not check patterns and so takes clear text, the api-server seals it, and then Airflow checks: should
-    a run come in by a way that nobody sealed, Airflow refuses it before it is stored.
-    """
-    return Param(
-        None, type=["null", "string"], pattern=SEALED_SCHEMA_PATTERN, title=title, description=description,
-        section="Criteria (sealed)",
-    )  # fmt: skip
-
-
-def sealed_list(title: str, description: str) -> Param:
-    """Return a parameter of one entry per line that Airflow stores only in its sealed form."""
-    return Param(
-        None, type=["null", "array"], items={"type": "string", "pattern": SEALED_SCHEMA_PATTERN}, title=title,
-        description=description, section="Criteria (sealed)",
-    )  # fmt: skip
 
 
 def request() -> Any:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dicomanon.backup.key import BackupKey
-from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.signing import SigningKey
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "deploy" / ".env.example"
@@ -54,7 +54,7 @@ def main() -> int:
     backup_key_file: Path = (arguments.backup_key or keyring_file.with_name("backup.key")).resolve()
     keys: dict[Path, Callable[[Path], object]] = {
         keyring_file: Keyring.generate,
-        audit_key_file: HeadKey.generate,
+        audit_key_file: SigningKey.generate,
         backup_key_file: BackupKey.generate,
     }
     made = []

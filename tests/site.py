@@ -40,6 +40,7 @@ from dicomanon.sample.corpus import SampleManifest
 from dicomanon.sample.headers import Series, Study, Uids
 from dicomanon.sample.people import Person, make_cast
 from dicomanon.sample.planted import Planted
+from dicomanon.signing import SigningKey
 from dicomanon.validate.checkpoint import CheckpointResult
 from dicomanon.validate.suite import HOLDING
 
@@ -201,6 +202,7 @@ class Site:
         values = {
             "CROSSWALK_DSN": self.dsn,
             "KEYRING_FILE": str(self.folder / "keyring.json"),
+            "AUDIT_KEY_FILE": str(self.folder / "audit_key.pem"),
             "STAGING_DIR": str(self.staging),
             "DATA_DOCS_DIR": str(self.data_docs),
             "RELEASE_DIR": str(self.folder / "releases"),
@@ -347,6 +349,7 @@ def opened_site(clinical: OrthancServer, research: OrthancServer, dsn: str, fold
     """Migrate the crosswalk and set the environment."""
     site = Site(clinical, research, dsn, folder)
     Keyring.generate(folder / "keyring.json")
+    SigningKey.generate(folder / "audit_key.pem")
     with Crosswalk(dsn, site.keyring) as crosswalk:
         crosswalk.migrate()
     with pytest.MonkeyPatch.context() as environment:

@@ -24,6 +24,7 @@ from dicomanon.cli_lineage import lineage_app
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
 from dicomanon.cli_reidentify import reidentify_app
+from dicomanon.cli_removal import removal_app
 from dicomanon.cli_site import site_profile_name
 from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
@@ -59,6 +60,7 @@ app.add_typer(lineage_app, name="lineage")
 app.add_typer(archives_app, name="archives")
 app.add_typer(backup_app, name="backup")
 app.add_typer(identity_app, name="identity")
+app.add_typer(removal_app, name="removal")
 
 
 def main() -> NoReturn:

@@ -137,13 +137,13 @@ def sign() -> None:
 
     Keep copies where nobody who can write the crosswalk can write: they are what makes the trail hold.
     """
-    from dicomanon.crosswalk.audit.signed_head import HeadKey
     from dicomanon.pipeline.audit_head import file_name, sign_head
     from dicomanon.settings import AuditSettings
+    from dicomanon.signing import SigningKey
 
     with site_crosswalk() as crosswalk:
         settings = AuditSettings.load()
-        signed, checked = sign_head(crosswalk.audit, HeadKey.load(settings.audit_key_file), settings.audit_head_dir)
+        signed, checked = sign_head(crosswalk.audit, SigningKey.load(settings.audit_key_file), settings.audit_head_dir)
     say(signed.to_json())
     err.print(
         f"{checked.entries} entries since the last head hold; {settings.audit_head_dir / file_name(signed)}",
@@ -157,9 +157,9 @@ def make_key(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="New file for the private key.")],
 ) -> None:
     """Make the key that heads are signed with, and print its public half: keep that with whoever checks."""
-    from dicomanon.crosswalk.audit.signed_head import HeadKey
+    from dicomanon.signing import SigningKey
 
-    sys.stdout.write(HeadKey.generate(file).public.pem())
+    sys.stdout.write(SigningKey.generate(file).public.pem())
 
 
 @audit_app.command("export")
@@ -211,17 +211,18 @@ def _record(audit: "Audit", action: str, reason: str) -> None:
 
 def _signed_heads(files: list[Path] | None, public_key: Path | None) -> list["SignedHead"]:
     """Return the heads of the files, or those of the site's folder, or none where the site signs none."""
-    from dicomanon.crosswalk.audit.signed_head import HeadKey, PublicHeadKey, SignedHead
+    from dicomanon.crosswalk.audit.signed_head import SignedHead
     from dicomanon.pipeline.audit_head import head_files
     from dicomanon.settings import AuditSettings
+    from dicomanon.signing import PublicKey, SigningKey
 
     if not files and "DICOMANON_AUDIT_HEAD_DIR" not in os.environ:
         return []
     paths = files or head_files(AuditSettings.load().audit_head_dir)
     if public_key is not None:
-        key = PublicHeadKey.load(public_key)
+        key = PublicKey.load(public_key)
     else:
-        key = HeadKey.load(AuditSettings.load().audit_key_file).public
+        key = SigningKey.load(AuditSettings.load().audit_key_file).public
     return [SignedHead.load(path, key) for path in paths]
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dicomanon.errors import Fatal
+from dicomanon.notices import SmtpServer
 from dicomanon.openlineage.target import OpenLineageTarget
 from dicomanon.pacs.endpoint import PacsEndpoint
 
@@ -48,6 +49,8 @@ class CrosswalkSettings(DatabaseSettings):
     profile_approvals: Annotated[int, Field(ge=1, le=9)] = 1
     """How many persons, the publisher included, must stand for a profile that does not come with the release. From 2 on
     a profile file is used only if its very content is published and approved."""
+    removal_approvals: Annotated[int, Field(ge=1, le=9)] = 1
+    """How many persons, who requested it included, must stand for a withdrawal, a recall or a re-issue."""
     reidentify_hours: Annotated[int, Field(ge=1, le=168)] = 24
     """How long a request for re-identification may be decided and shown."""
     reidentify_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -64,11 +67,16 @@ class CrosswalkSettings(DatabaseSettings):
     """Names the key of that program in the crosswalk; another key needs another name."""
 
 
-class AuditSettings(CrosswalkSettings):
-    """What it takes to sign where the audit trail stands."""
+class SigningSettings(CrosswalkSettings):
+    """What it takes to sign for the site: heads of the audit trail, certificates of removal."""
 
     audit_key_file: Path
     """Ed25519 private key, PEM; made by ``dicomanon audit key``."""
+
+
+class AuditSettings(SigningSettings):
+    """What it takes to sign where the audit trail stands."""
+
     audit_head_dir: Path
     """Folder that signed heads are written to; copy it to where nobody who can write the crosswalk can write."""
 
@@ -88,9 +96,18 @@ class Settings(ClinicalSettings):
     """Everything that a task or a command needs to know about its site."""
 
     research: PacsEndpoint
+    research_orthanc_url: Annotated[str, Field(pattern=r"^(https?://[^?#@\s]+)?$")] = ""
+    """Root of Orthanc's own REST API, where the research PACS is an Orthanc: what removes objects from it. Empty: a
+    person removes them, and is told which."""
     staging_dir: Path
     data_docs_dir: Path
     release_dir: Path
+    backup_days: Annotated[int, Field(ge=0)] | None = None
+    """How long backups of research PACS and crosswalk are kept, for certificates to say."""
+    smtp: SmtpServer | None = None
+    """Where e-mail is handed in; without it notices are only written to ``notice_dir``."""
+    notice_contacts: Path | None = None
+    """JSON file of addresses: ``{"projects": {NAME: [ADDRESS]}, "requesters": {LOGIN: [ADDRESS]}}``."""
     discover_days: Annotated[int, Field(ge=0)] = 0
     """How far back by Study Date a run without a window of its own looks; 0 lists the whole clinical PACS."""
     quiet_minutes: Annotated[int, Field(ge=0)] = 15
@@ -111,3 +128,13 @@ class Settings(ClinicalSettings):
     """How long a check compares instances one by one; the next one goes on where it stopped."""
     unsettled_hours: Annotated[int, Field(ge=1)] = 48
     """After this time an instance that is not settled, or a folder in staging, is a difference."""
+
+    @property
+    def certificate_dir(self) -> Path:
+        """Folder of the certificates of removal; no project's name begins with a dot."""
+        return self.release_dir / ".certificates"
+
+    @property
+    def notice_dir(self) -> Path:
+        """Folder that every notice to holders of a release is written to."""
+        return self.release_dir / ".notices"

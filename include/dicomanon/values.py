@@ -15,6 +15,9 @@ BatchId = NewType("BatchId", int)
 
 MASK = "[PHI]"
 
+TICKET_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._/#-]{0,39}"
+"""The number of a ticket, which is kept in clear: its form has no room for a sentence."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Phi(Generic[T]):

@@ -134,7 +134,7 @@ def test_try_that_died_before_writing_is_finished_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("dicomanon.cohort.extract.write_manifest", die)
+        patched.setattr("dicomanon.cohort.manifest.write_manifest", die)
         extract(services, asked)
     assert extract(services, asked)["release"] == 1
     assert (services.settings.release_dir / "P" / "0001" / "release.json").is_file()

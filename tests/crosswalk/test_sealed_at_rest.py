@@ -13,6 +13,7 @@ from dicomanon.crosswalk.archives.causes import Cause
 from dicomanon.crosswalk.archives.rows import Difference
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
+from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.rows import IdentityEventKind
 from dicomanon.devices import DeviceDecision, DeviceKey
 from dicomanon.errors import Fatal, Held
@@ -52,6 +53,7 @@ def filled(crosswalk: Crosswalk) -> Run:
         crosswalk.patients.get_or_create(replace(PATIENT, name="QUIXANO^SANCHO", birth_date="19700130"))
     stored = [row.instance_id for row in run.sources() if row.state == "stored"]
     crosswalk.releases.create("LUNG", "ada", b"d", stored)
+    _remove(crosswalk, "LUNG", str(crosswalk.patients.get_or_create(PATIENT).pseudonym))
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
@@ -81,6 +83,21 @@ def _decide(crosswalk: Crosswalk) -> None:
     crosswalk.identities.merge_keys(KeyChange(("GENERALHOSPITAL", "MRN-7731"), ("", "MRN-9902")), signed)
     crosswalk.identities.merge_keys(KeyChange(("GENERALHOSPITAL", "MRN-7731"), ("TOLEDO", "555-0199")), signed)
     crosswalk.identities.split([research(UID)], signed)
+
+
+def _remove(crosswalk: Crosswalk, project: str, pseudonym: str) -> None:
+    """Recall one object, withdraw a patient: every table of removals gets rows."""
+    removals, ada = crosswalk.removals, Requester("ada")
+    why = {"reason": "AUDITWORD of MRN-7731", "ticket": "T-1"}
+    recall = removals.request_recall(project, 1, ada, **why)
+    withdrawal = removals.request_of_patient(RemovalKind.WITHDRAWAL, pseudonym, ada, **why)
+    withdrawal = removals.approve(withdrawal, "bob", "AUDITWORD of MRN-7731")
+    removals.mark(recall)
+    removals.mark(withdrawal)
+    for one in removals.objects(recall):
+        removals.record_receipts(recall, [RemovalReceipt(one.instance_id, gone=True, means="by hand")])
+    for tombstone in removals.tombstones(removal_id=recall.id):
+        removals.record_notice(recall, tombstone.release.id, "folder", ["research@example.org"])
 
 
 def test_a_dump_holds_no_planted_value_in_any_spelling(crosswalk_dsn: str, filled: Run) -> None:

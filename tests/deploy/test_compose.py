@@ -20,11 +20,11 @@ from pydantic import BaseModel
 from dicomanon.airflow_setup import LOGINS
 from dicomanon.backup.key import BackupKey
 from dicomanon.backup.settings import BackupSettings
-from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import BINARIES, PostgresServer, start_postgres
 from dicomanon.settings import PREFIX, AuditSettings, Settings
+from dicomanon.signing import SigningKey
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yaml"
@@ -184,7 +184,7 @@ class TestSecrets:
     def test_generated_secrets_are_private_distinct_and_of_the_right_kind(self, generated: dict[str, str]) -> None:
         keyring_file = Path(generated["DICOMANON_KEYRING_HOST_FILE"])
         audit_key_file = Path(generated["DICOMANON_AUDIT_KEY_HOST_FILE"])
-        HeadKey.load(audit_key_file)
+        SigningKey.load(audit_key_file)
         backup_key_file = Path(generated["DICOMANON_BACKUP_KEY_HOST_FILE"])
         BackupKey.load(backup_key_file)
         for written in (keyring_file, audit_key_file, backup_key_file, keyring_file.with_name(".env")):

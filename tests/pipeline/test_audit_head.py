@@ -7,10 +7,10 @@ import pytest
 from tests.site import Site
 
 from dicomanon.crosswalk.audit.events import AccessEvent
-from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.audit_head import newest_head, sign_site_head
 from dicomanon.pipeline.task import TaskKey, run_step
+from dicomanon.signing import SigningKey
 
 KEY = TaskKey("audit_head", "scheduled__1", "sign")
 
@@ -19,7 +19,7 @@ KEY = TaskKey("audit_head", "scheduled__1", "sign")
 def heads(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "heads"
     folder.mkdir()
-    HeadKey.generate(tmp_path / "audit.pem")
+    SigningKey.generate(tmp_path / "audit.pem")
     monkeypatch.setenv("DICOMANON_AUDIT_KEY_FILE", str(tmp_path / "audit.pem"))
     monkeypatch.setenv("DICOMANON_AUDIT_HEAD_DIR", str(folder))
     with site.crosswalk() as crosswalk:
@@ -30,7 +30,7 @@ def heads(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_signs_and_says_the_head_in_its_log(site: Site, heads: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         assert run_step(sign_site_head, KEY) == {"verified": 3, "signed_entry": 3}
-    newest = newest_head(heads, HeadKey.load(heads.parent / "audit.pem").public)
+    newest = newest_head(heads, SigningKey.load(heads.parent / "audit.pem").public)
     assert newest is not None
     assert newest.to_json() in caplog.text
 

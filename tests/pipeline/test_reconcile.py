@@ -66,6 +66,7 @@ def test_totals_add_up() -> None:
         "stored": 14,
         "held": 4,
         "filtered": 2,
+        "withdrawn": 0,
         "pending": 0,
         "unbalanced": 1,
     }

@@ -2,27 +2,24 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from uuid import uuid4
 
 from pydantic import JsonValue
 
 from dicomanon import __version__
 from dicomanon.cohort.criteria import CohortCriteria
-from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_manifest
+from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
 from dicomanon.cohort.resolve import Resolution, resolve
 from dicomanon.cohort.sealing import open_conf
+from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
-    import pyarrow
-
     from dicomanon.crosswalk.database import Crosswalk
     from dicomanon.crosswalk.keyring import Keyring
 
@@ -151,7 +148,9 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         # What is stored stays stored: an equal number of instances is the same set as in an earlier try.
         if release.instances != len(instances):
             raise Fatal("instances were stored between two tries of this request: trigger the request anew")
-        _write(settings.release_dir, target, table, criteria, facts)
+        write_release(settings.release_dir, target, table, group_by=criteria.group_by, facts=facts)
+        # A removal may have ended it since it was entered, and then looked for its folder in vain.
+        mark_if_ended(crosswalk, settings.release_dir, release)
     return _written_counts(target) | unmatched | {"release": release.number}
 
 
@@ -165,20 +164,6 @@ def _instances(crosswalk: "Crosswalk", resolution: Resolution, criteria: CohortC
         [study.study_id for study in resolution.studies]
     )
     return [instance for instance in found if not wanted or instance.modality in wanted]
-
-
-def _write(
-    release_dir: Path, target: Path, table: "pyarrow.Table", criteria: CohortCriteria, facts: Mapping[str, object]
-) -> None:
-    incoming = release_dir / f".incoming-{uuid4().hex}"
-    try:
-        incoming.mkdir(parents=True, mode=0o750)
-        write_manifest(incoming, table, group_by=criteria.group_by, facts=facts)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        incoming.rename(target)
-    except OSError as error:
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise Fatal(f"the release could not be written to the release folder: {type(error).__name__}") from None
 
 
 def _written_counts(target: Path) -> Counts:

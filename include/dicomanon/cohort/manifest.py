@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from dicomanon.crosswalk.rows import CohortInstance
+from dicomanon.errors import Fatal
 
 SCHEMA: Final = pa.schema(
     [
@@ -121,6 +124,27 @@ def write_manifest(
         path.chmod(0o440)
         with path.open("rb") as written:
             os.fsync(written.fileno())
+
+
+def write_release(
+    release_dir: Path, target: Path, table: pa.Table, *, group_by: Literal["patient", "study"], facts: Mapping[str, Any]
+) -> None:
+    """Write a release into a folder that is complete from the moment that it exists.
+
+    Raises
+    ------
+    Fatal
+        It cannot be written.
+    """
+    incoming = release_dir / f".incoming-{uuid4().hex}"
+    try:
+        incoming.mkdir(parents=True, mode=0o750)
+        write_manifest(incoming, table, group_by=group_by, facts=facts)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        incoming.rename(target)
+    except OSError as error:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise Fatal(f"the release could not be written to the release folder: {type(error).__name__}") from None
 
 
 def _row(instance: CohortInstance) -> tuple[Any, ...]:

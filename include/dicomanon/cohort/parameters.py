@@ -1,4 +1,4 @@
-"""The parameters of the DAGs that take cohort requests, as data: which exist, and which may identify a patient.
+"""The parameters of the DAGs that take requests about patients, as data: which exist, and which may identify a patient.
 
 The api-server's middleware, the DAG's form and the criteria all read this table; nothing heavy is imported, since the
 DAG processor and the api-server load it too.
@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from dicomanon.values import TICKET_PATTERN
+
 COHORT_DAG_ID = "cohort_extraction"
+WITHDRAW_DAG_ID = "withdraw_patient"
+RECALL_DAG_ID = "recall_release"
 
 SEALED_PREFIX = "sealed:v1:"
 SEALED_SCHEMA_PATTERN = r"^sealed:v1:[A-Za-z0-9_-]{100,}$"
@@ -44,6 +48,8 @@ class Parameter:
 PROJECT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 MODALITY_PATTERN = r"[A-Z][A-Z0-9]{1,15}"
 """Code strings of PS3.3 C.7.3.1.1.1."""
+PSEUDONYM_PATTERN = r"D[0-9A-HJKMNP-TV-Z]{11}"
+RESEARCH_UID_PATTERN = r"2\.25\.[0-9]{1,39}"
 
 PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
     {
@@ -56,6 +62,18 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             Parameter("patient_ids", sealed=True, reserved=True, many=True),
             Parameter("accession_numbers", sealed=True, reserved=True, many=True),
             Parameter("group_by", pattern=r"patient|study"),
+        ),
+        WITHDRAW_DAG_ID: (
+            Parameter("pseudonym", pattern=PSEUDONYM_PATTERN),
+            Parameter("patient_id", sealed=True, reserved=True),
+            Parameter("reason", sealed=True),
+            Parameter("ticket", pattern=TICKET_PATTERN),
+        ),
+        RECALL_DAG_ID: (
+            Parameter("release", pattern=rf"{PROJECT_PATTERN}/[0-9]{{1,9}}"),
+            Parameter("instances", many=True, pattern=RESEARCH_UID_PATTERN),
+            Parameter("reason", sealed=True),
+            Parameter("ticket", pattern=TICKET_PATTERN),
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""The account of studies: clinical count against stored, held, filtered and pending."""
+"""The account of studies: clinical count against stored, held, filtered, withdrawn and pending."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def balance(session: Session, study_ids: Sequence[UUID] | None, run_id: UUID | N
         account["absent"] += absent
         if state == "held":
             held[study_id][reason] = count
-        elif state in {"stored", "filtered"}:
+        elif state in {"stored", "filtered", "withdrawn"}:
             account[state] += count
         else:
             account["pending"] += count
@@ -69,6 +69,7 @@ def balance(session: Session, study_ids: Sequence[UUID] | None, run_id: UUID | N
             filtered=totals[row[0]]["filtered"],
             pending=totals[row[0]]["pending"],
             absent=totals[row[0]]["absent"],
+            withdrawn=totals[row[0]]["withdrawn"],
         )
         for row in studies
     ]

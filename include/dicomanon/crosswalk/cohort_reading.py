@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.facts import as_study_facts, open_facts
@@ -10,6 +11,21 @@ from dicomanon.crosswalk.sealed import index_accession, index_patient, index_pat
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.values import Pseudonym, ResearchUid
 
+_STORED: LiteralString = (
+    "SELECT i.id, st.id, p.pseudonym, st.research_study_uid, se.research_series_uid, i.research_sop_uid,"
+    " se.modality, i.sop_class_uid, i.output_digest, i.output_bytes, r.profile_version, s.pseudonym"
+    " FROM crosswalk.instance i"
+    " JOIN crosswalk.series se ON se.id = i.series_id"
+    " JOIN crosswalk.study st ON st.id = i.study_id"
+    " JOIN crosswalk.patient p ON p.id = st.patient_id"
+    " JOIN crosswalk.patient s ON s.id = p.survivor_id"
+    " JOIN crosswalk.recipe r ON r.id = i.recipe_id"
+    " WHERE i.state = 'stored'"
+)
+_NOT_TO_BE_REISSUED: LiteralString = (
+    " AND NOT EXISTS (SELECT FROM crosswalk.reissue x WHERE x.instance_id = i.id AND x.closed_at IS NULL)"
+)
+_OF_RELEASE: LiteralString = " AND i.id IN (SELECT instance_id FROM crosswalk.release_instance WHERE release_id = %s)"
 _STUDIES_AT_ONCE = 1000
 _INSTANCE_STUDIES_AT_ONCE = 50
 
@@ -27,7 +43,7 @@ def studies_for_cohort(
                 "SELECT st.id, p.pseudonym, st.research_study_uid, st.facts_sealed, p.survivor_id, st.key_wrapped"
                 " FROM crosswalk.study st JOIN crosswalk.patient p ON p.id = st.patient_id"
                 " WHERE st.id = ANY(%s) AND st.research_study_uid IS NOT NULL AND st.key_destroyed_at IS NULL"
-                " ORDER BY st.id",
+                " AND p.withdrawn_by IS NULL ORDER BY st.id",
                 (page,),
             ).fetchall()
         for study_id, pseudonym, research_study_uid, facts_sealed, patient_id, wrapped in rows:
@@ -47,21 +63,21 @@ def cohort_instances(session: Session, study_ids: Sequence[UUID]) -> Iterator[Co
     while page := list(islice(remaining, _INSTANCE_STUDIES_AT_ONCE)):
         with session.transaction() as connection:
             rows = connection.execute(
-                "SELECT i.id, st.id, p.pseudonym, st.research_study_uid, se.research_series_uid, i.research_sop_uid,"
-                " se.modality, i.sop_class_uid, i.output_digest, i.output_bytes, r.profile_version, s.pseudonym"
-                " FROM crosswalk.instance i"
-                " JOIN crosswalk.series se ON se.id = i.series_id"
-                " JOIN crosswalk.study st ON st.id = i.study_id"
-                " JOIN crosswalk.patient p ON p.id = st.patient_id"
-                " JOIN crosswalk.patient s ON s.id = p.survivor_id"
-                " JOIN crosswalk.recipe r ON r.id = i.recipe_id"
-                " WHERE i.study_id = ANY(%s) AND i.state = 'stored' AND NOT EXISTS"
-                " (SELECT FROM crosswalk.reissue x WHERE x.instance_id = i.id AND x.closed_at IS NULL)"
-                " ORDER BY i.study_id, i.series_id, i.id",
+                _STORED + _NOT_TO_BE_REISSUED + " AND i.study_id = ANY(%s) ORDER BY i.study_id, i.series_id, i.id",
                 (page,),
             ).fetchall()
         for row in rows:
             yield CohortInstance(*row)
+
+
+def release_instances(session: Session, release_id: UUID) -> list[CohortInstance]:
+    """Return the instances of a release that are stored, by study, series and instance id."""
+    with session.transaction() as connection:
+        rows = connection.execute(
+            _STORED + _OF_RELEASE + " ORDER BY i.study_id, i.series_id, i.id",
+            (release_id,),
+        ).fetchall()
+    return [CohortInstance(*row) for row in rows]
 
 
 def _candidates(

@@ -27,6 +27,7 @@ from dicomanon.crosswalk.profiles import Profiles
 from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.reidentification.requests import Reidentification
 from dicomanon.crosswalk.releases import Releases
+from dicomanon.crosswalk.removals.removals import Removals
 from dicomanon.crosswalk.session import Connection, Session, translated
 from dicomanon.errors import Fatal
 
@@ -87,6 +88,7 @@ class Crosswalk:
         self.reidentification = Reidentification(session)
         self.archives = Archives(session)
         self.identities = Identities(session)
+        self.removals = Removals(session)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -9,7 +9,7 @@ from dicomanon.crosswalk.identity_events import link_instances, record_identity_
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.keys.resealing import reseal_study
-from dicomanon.crosswalk.rows import Enrollment, IdentityEventKind
+from dicomanon.crosswalk.rows import Enrollment, IdentityEventKind, InstanceState
 from dicomanon.crosswalk.sealed import clean_uid, index_uid, seal_text
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
@@ -33,7 +33,9 @@ def enroll(session: Session, study_id: UUID, sightings: Sequence[InstanceSightin
     with session.transaction() as connection:
         # One enrolment of a study at a time; enrolments of different studies run side by side.
         found = connection.execute(
-            "SELECT key_wrapped FROM crosswalk.study WHERE id = %s FOR NO KEY UPDATE", (study_id,)
+            "SELECT st.key_wrapped, p.withdrawn_by IS NOT NULL FROM crosswalk.study st"
+            " LEFT JOIN crosswalk.patient p ON p.id = st.patient_id WHERE st.id = %s FOR NO KEY UPDATE OF st",
+            (study_id,),
         ).fetchone()
         if found is None:
             raise Fatal("the study to enroll is not in the ledger")
@@ -55,7 +57,9 @@ def enroll(session: Session, study_id: UUID, sightings: Sequence[InstanceSightin
             for (series_index, sop_index), sighting in listed.items()
             if (series[series_index], sop_index) not in known
         }
-        _insert(connection, keyring, key, study_id, new, at)
+        # What comes late of a patient who has withdrawn is not even asked for.
+        state = InstanceState.WITHDRAWN if found[1] else InstanceState.DISCOVERED
+        _insert(connection, keyring, key, study_id, new, at, state)
         _mark_absent(connection, [row for key, (row, absent) in known.items() if not absent and key not in present], at)
         _mark_present(connection, [row for key, (row, absent) in known.items() if absent and key in present])
         connection.execute(
@@ -104,6 +108,7 @@ def _insert(
     study_id: UUID,
     new: dict[tuple[UUID, bytes], InstanceSighting],
     at: datetime,
+    state: InstanceState,
 ) -> None:
     if not new:
         return
@@ -128,10 +133,11 @@ def _insert(
     # Sorted by the unique key, so that two enrolments which share SOP Instance UIDs never wait in a circle.
     connection.execute(
         "INSERT INTO crosswalk.instance"
-        " (id, study_id, series_id, sop_index, uid_sealed, sop_class_uid, enrolled_at, state_changed_at)"
-        " OVERRIDING SYSTEM VALUE SELECT id, %(study)s, series_id, sop_index, uid_sealed, sop_class_uid, %(at)s, %(at)s"
+        " (id, study_id, series_id, sop_index, uid_sealed, sop_class_uid, enrolled_at, state_changed_at, state)"
+        " OVERRIDING SYSTEM VALUE SELECT id, %(study)s, series_id, sop_index, uid_sealed, sop_class_uid,"
+        " %(at)s, %(at)s, %(state)s::crosswalk.instance_state"
         " FROM pg_temp.enrolled ORDER BY sop_index, id ON CONFLICT (sop_index) WHERE NOT uid_reused DO NOTHING",
-        {"study": study_id, "at": at},
+        {"study": study_id, "at": at, "state": state.value},
     )
     reused = connection.execute(
         "INSERT INTO crosswalk.instance"

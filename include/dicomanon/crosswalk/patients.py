@@ -33,7 +33,8 @@ _PSEUDONYM_CHARACTERS = 11
 _SHORTEST_SHIFT, _LONGEST_SHIFT = 1000, 4652
 _TRIES = 8
 _BY_KEY = (
-    "SELECT k.patient_id, s.id, s.pseudonym, s.date_shift_sealed, s.key_wrapped FROM crosswalk.patient_key k"
+    "SELECT k.patient_id, s.id, s.pseudonym, s.date_shift_sealed, s.key_wrapped, s.uid_salt, s.withdrawn_by IS NOT NULL"
+    " FROM crosswalk.patient_key k"
     " JOIN crosswalk.patient met ON met.id = k.patient_id JOIN crosswalk.patient s ON s.id = met.survivor_id"
     " WHERE k.patient_index = %s"
 )
@@ -45,6 +46,14 @@ class IdentityConflict(Held):
     def __init__(self, detail: str, event_id: UUID) -> None:
         super().__init__(HoldReason.IDENTITY_CONFLICT, detail)
         self.event_id = event_id
+
+
+class Withdrawn(Held):
+    """The patient has withdrawn consent; what comes of the patient is known as theirs, and nothing else of it."""
+
+    def __init__(self, patient: Patient) -> None:
+        super().__init__(HoldReason.CONSENT_WITHDRAWN)
+        self.patient = patient
 
 
 class Patients:
@@ -75,6 +84,9 @@ class Patients:
             ``MISSING_IDENTITY`` without a Patient ID; :class:`IdentityConflict` when this Patient ID is known with
             another name, birth date or sex, recorded as an identity event; ``KEYS_DESTROYED`` when this patient's
             keys were destroyed, or those of one with the same Patient ID who cannot be told from this one any more.
+            That goes for one who had withdrawn before, too: nobody can tell any more whether this is that patient.
+        Withdrawn
+            The patient has withdrawn; nothing more is learned of him.
         """
         issuer, patient_id = patient_key(identity)
         if not patient_id:
@@ -82,14 +94,14 @@ class Patients:
         key = index_patient(self._session.keyring, issuer, patient_id), study_id
         cached = self._cache.get(key)
         if cached and cached.says_nothing_new(identity):
-            return cached.patient
+            return _present(cached.patient)
         event: UUID | None = None
         with self._session.transaction() as connection:
             decision = newest_decision(connection)
             patient, survivor_id = self._patient(connection, key[0], identity, study_id)
             person = self._person(connection, patient, survivor_id, study_id)
             conflict = person.conflict(identity)
-            if not conflict and not person.says_nothing_new(identity):
+            if not conflict and not patient.withdrawn and not person.says_nothing_new(identity):
                 # Read again under a lock: another process may be adding the same part with another value.
                 own = self._locked_identity(connection, _keyed(patient))
                 person = self._person(connection, patient, survivor_id, study_id)
@@ -112,7 +124,7 @@ class Patients:
         self._cache.put(key, person, decision)
         if event:
             raise IdentityConflict("this Patient ID is known with another " + ", ".join(conflict), event)
-        return patient
+        return _present(patient)
 
     def identity_events(self) -> list[IdentityEvent]:
         """Return what an administrator has to look at or has decided, oldest first; values stay sealed."""
@@ -126,7 +138,8 @@ class Patients:
         of_study = None
         if study_id is not None:
             of_study = connection.execute(
-                "SELECT p.survivor_id, st.patient_assigned, p.id, p.pseudonym, p.date_shift_sealed, p.key_wrapped"
+                "SELECT p.survivor_id, st.patient_assigned, p.id, p.pseudonym, p.date_shift_sealed, p.key_wrapped,"
+                " p.uid_salt, p.withdrawn_by IS NOT NULL"
                 " FROM crosswalk.study st JOIN crosswalk.patient p ON p.id = st.patient_id WHERE st.id = %s",
                 (study_id,),
             ).fetchone()
@@ -144,10 +157,19 @@ class Patients:
         return self._opened(*row, keyed_id=keyed_id), survivor[0]
 
     def _opened(
-        self, row: UUID, pseudonym: str, date_shift_sealed: bytes, wrapped: bytes | None, *, keyed_id: UUID
+        self,
+        row: UUID,
+        pseudonym: str,
+        date_shift_sealed: bytes,
+        wrapped: bytes | None,
+        uid_salt: bytes | None,
+        withdrawn: bool,
+        *,
+        keyed_id: UUID,
     ) -> Patient:
         key = self._session.keys.of("patient", row, wrapped)
-        return Patient(row, Pseudonym(pseudonym), open_date_shift(key, row, date_shift_sealed), keyed_id)
+        shift = open_date_shift(key, row, date_shift_sealed)
+        return Patient(row, Pseudonym(pseudonym), shift, keyed_id, uid_salt, withdrawn)
 
     def _person(self, connection: Connection, patient: Patient, survivor_id: UUID, study_id: UUID | None) -> Person:
         studies = [study_id] if study_id else []
@@ -286,6 +308,12 @@ def create(session: Session, connection: Connection, identity: PatientIdentity, 
         if inserted:
             return row
     raise Fatal("no free pseudonym could be drawn")
+
+
+def _present(patient: Patient) -> Patient:
+    if patient.withdrawn:
+        raise Withdrawn(patient)
+    return patient
 
 
 def _keyed(patient: Patient) -> UUID:

@@ -40,7 +40,7 @@ class Person:
 
 
 class PersonCache:
-    """Remembers persons until somebody decides anything about identities, which is noticed within 0.2 s.
+    """Remembers persons until somebody decides about identities or a removal is marked, which is noticed within 0.2 s.
 
     Whoever made an object with what was remembered a moment too long learns it when the object is recorded
     (:mod:`~dicomanon.crosswalk.recording`): nothing is stored under a pseudonym that was merged away before.
@@ -84,8 +84,14 @@ class PersonCache:
 
 
 def newest_decision(connection: Connection) -> int:
-    """Return the number of the newest decision about identities, 0 where none was taken."""
-    row = connection.execute("SELECT coalesce(max(number), 0) FROM crosswalk.identity_decision").fetchone()
+    """Return a number that grows with every decision about identities, and with every removal that is marked.
+
+    Both change what is known of a patient: who that is, whether consent ended, under which salt research UIDs are made.
+    """
+    row = connection.execute(
+        "SELECT (SELECT coalesce(max(number), 0) FROM crosswalk.identity_decision)"
+        " + (SELECT count(*) FROM crosswalk.removal_step WHERE step = 'marked')"
+    ).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -15,6 +15,7 @@ from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.keys.resealing import reseal_study
 from dicomanon.crosswalk.people import survivors
+from dicomanon.crosswalk.removals.objects import former_uids
 from dicomanon.crosswalk.rows import InstanceState, MappedOutcome
 from dicomanon.crosswalk.sealed import index_accession
 from dicomanon.crosswalk.session import Connection, Session
@@ -25,7 +26,9 @@ from dicomanon.crosswalk.settlement import (
     StudyState,
     checked,
     held_for_destroyed_keys,
+    retired,
     settle,
+    taken_back,
 )
 from dicomanon.devices import DeviceKey
 from dicomanon.errors import Fatal
@@ -52,7 +55,9 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
     single = checked(outcomes)
     keyring = session.keyring
     with session.transaction() as connection:
-        single = _without_destroyed_patients(connection, single)
+        destroyed, withdrawn = _lock_patients(connection, single.values())
+        former = former_uids(connection, [outcome.research_sop_uid for outcome in single.values()])
+        single = {row: _as_it_may_be(outcome, destroyed, withdrawn, former) for row, outcome in single.items()}
         members = _members(connection, batch_id, single.keys())
         ours = [single[instance_id] for instance_id in members]
         persons = survivors(connection, (o.patient_id for o in ours if o.patient_id))
@@ -72,6 +77,8 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
             instances,
             persons,
             foreign,
+            # Their studies are locked: who withdraws now waits for us, and finds what we write.
+            withdrawn | _withdrawn_of_studies(connection, studies),
         )
         facts = _facts_by_parent(settlement.fitting, members)
         _write_studies(connection, keyring, studies, facts)
@@ -116,25 +123,40 @@ def _members(connection: Connection, batch_id: BatchId, instance_ids: Iterable[i
     return {row[0]: (row[1], row[2]) for row in rows if row[3] == batch_id}
 
 
-def _without_destroyed_patients(connection: Connection, outcomes: dict[int, MappedOutcome]) -> dict[int, MappedOutcome]:
-    """Return the outcomes, those of patients whose keys were destroyed after they were asked for as held.
+def _lock_patients(connection: Connection, outcomes: Iterable[MappedOutcome]) -> tuple[set[UUID], set[UUID]]:
+    """Return the patients whose keys were destroyed and those who have withdrawn, after they were asked for or before.
 
-    The patients stay locked, so that nobody's keys are destroyed and nobody is merged between here and the commit.
+    The patients stay locked, so that nothing of this happens to anybody, and nobody is merged, between here and the
+    commit.
     """
-    wanted = sorted({outcome.patient_id for outcome in outcomes.values() if outcome.patient_id})
-    destroyed = {
-        row[0]
-        for row in connection.execute(
-            "SELECT id, key_destroyed_at IS NOT NULL FROM crosswalk.patient WHERE id = ANY(%s) ORDER BY id"
-            " FOR KEY SHARE",
-            (wanted,),
-        )
-        if row[1]
-    }
-    return {
-        instance: held_for_destroyed_keys(outcome) if outcome.patient_id in destroyed else outcome
-        for instance, outcome in outcomes.items()
-    }
+    rows = connection.execute(
+        "SELECT id, key_destroyed_at IS NOT NULL, withdrawn_by IS NOT NULL FROM crosswalk.patient WHERE id = ANY(%s)"
+        " ORDER BY id FOR SHARE",
+        (list({outcome.patient_id for outcome in outcomes if outcome.patient_id}),),
+    ).fetchall()
+    return {row[0] for row in rows if row[1]}, {row[0] for row in rows if row[2]}
+
+
+def _withdrawn_of_studies(connection: Connection, studies: dict[UUID, _Parent[StudyState]]) -> set[UUID]:
+    """Return the patients of the studies who have withdrawn."""
+    patients = {study.after.patient_id for study in studies.values() if study.after.patient_id}
+    rows = connection.execute(
+        "SELECT id FROM crosswalk.patient WHERE id = ANY(%s) AND withdrawn_by IS NOT NULL", (list(patients),)
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _as_it_may_be(
+    outcome: MappedOutcome, destroyed: set[UUID], withdrawn: set[UUID], former: set[str]
+) -> MappedOutcome:
+    # Destroyed first: of such a patient not even that an object is his may be learned again.
+    if outcome.patient_id in destroyed:
+        return held_for_destroyed_keys(outcome)
+    if outcome.patient_id in withdrawn:
+        return taken_back(outcome)
+    if outcome.state == InstanceState.DEIDENTIFIED and outcome.research_sop_uid in former:
+        return retired(outcome)
+    return outcome
 
 
 def _lock_studies(session: Session, connection: Connection, ids: set[UUID]) -> dict[UUID, _Parent[StudyState]]:

@@ -10,6 +10,8 @@ from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
 
 _LOCK_SPACE = 0x0D1C
+REMOVAL_LOCK = 0x0D1C0BAD
+"""Held alone by a removal that marks what it covers, shared by whoever makes a release."""
 
 
 class Releases:
@@ -49,8 +51,9 @@ class Releases:
             raise Fatal("a release needs a project and a requester")
         ids = sorted(set(instance_ids))
         with self._session.transaction() as connection:
-            # Numbers of a project are given one at a time.
-            connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_SPACE, project))
+            # No removal between the look at what is stored and the release of it.
+            connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REMOVAL_LOCK,))
+            lock_numbers(connection, project)
             existing = _by_request(connection, project, request_key)
             if existing:
                 return existing
@@ -60,25 +63,7 @@ class Releases:
             missing = len(ids) - (stored[0] if stored else 0)
             if missing:
                 raise Fatal(f"{missing} instances of the release are not stored in the research PACS")
-            row = connection.execute(
-                "INSERT INTO crosswalk.release"
-                " (id, project, number, requester, request_key, criteria_digest, instances)"
-                " VALUES (%(id)s, %(project)s,"
-                " (SELECT coalesce(max(number), 0) + 1 FROM crosswalk.release WHERE project = %(project)s),"
-                " %(requester)s, %(key)s, %(digest)s, %(instances)s)"
-                " RETURNING id, project, number, requester, instances, created_at",
-                {
-                    "id": uuid4(),
-                    "project": project,
-                    "requester": requester,
-                    "key": request_key,
-                    "digest": criteria_digest,
-                    "instances": len(ids),
-                },
-            ).fetchone()
-            if row is None:
-                raise Fatal("a release that was just entered is not in the crosswalk")
-            release = ReleaseRow(*row)
+            release = enter_release(connection, project, requester, criteria_digest, len(ids), request_key=request_key)
             with connection.cursor().copy(
                 "COPY crosswalk.release_instance (release_id, instance_id) FROM STDIN"
             ) as copy:
@@ -111,11 +96,49 @@ class Releases:
             )
 
 
+def lock_numbers(connection: Connection, project: str) -> None:
+    """Let nobody else number a release of the project before this transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_SPACE, project))
+
+
+def enter_release(
+    connection: Connection,
+    project: str,
+    requester: str,
+    criteria_digest: bytes,
+    instances: int,
+    *,
+    request_key: str | None = None,
+    replaces: UUID | None = None,
+) -> ReleaseRow:
+    """Enter a release under the next number of its project; the caller holds :func:`lock_numbers`."""
+    row = connection.execute(
+        "INSERT INTO crosswalk.release"
+        " (id, project, number, requester, request_key, criteria_digest, instances, replaces)"
+        " VALUES (%(id)s, %(project)s,"
+        " (SELECT coalesce(max(number), 0) + 1 FROM crosswalk.release WHERE project = %(project)s),"
+        " %(requester)s, %(key)s, %(digest)s, %(instances)s, %(replaces)s)"
+        " RETURNING id, project, number, requester, instances, created_at, replaces",
+        {
+            "id": uuid4(),
+            "project": project,
+            "requester": requester,
+            "key": request_key,
+            "digest": criteria_digest,
+            "instances": instances,
+            "replaces": replaces,
+        },
+    ).fetchone()
+    if row is None:
+        raise Fatal("a release that was just entered is not in the crosswalk")
+    return ReleaseRow(*row)
+
+
 def _by_request(connection: Connection, project: str, request_key: str | None) -> ReleaseRow | None:
     if request_key is None:
         return None
     row = connection.execute(
-        "SELECT id, project, number, requester, instances, created_at FROM crosswalk.release"
+        "SELECT id, project, number, requester, instances, created_at, replaces FROM crosswalk.release"
         " WHERE project = %s AND request_key = %s",
         (project, request_key),
     ).fetchone()

@@ -13,7 +13,7 @@ from dicomanon.values import BatchId, Phi, Pseudonym, ResearchUid
 
 
 class InstanceState(StrEnum):
-    """Where an instance stands; the last three are final for the ordinary flow and ``stored`` never changes."""
+    """Where an instance stands; the last four are final for the ordinary flow, and only a removal ends ``stored``."""
 
     DISCOVERED = "discovered"
     DEIDENTIFIED = "deidentified"
@@ -21,11 +21,12 @@ class InstanceState(StrEnum):
     STORED = "stored"
     HELD = "held"
     FILTERED = "filtered"
+    WITHDRAWN = "withdrawn"
 
     @property
     def terminal(self) -> bool:
         """Whether no step of a run has anything left to do for the instance."""
-        return self in {InstanceState.STORED, InstanceState.HELD, InstanceState.FILTERED}
+        return self in {InstanceState.STORED, InstanceState.HELD, InstanceState.FILTERED, InstanceState.WITHDRAWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,15 @@ class Patient:
     """A patient as the de-identification needs them.
 
     ``keyed_id`` is the row that the Patient ID was met with; another than ``id`` where patients were merged.
+    ``uid_salt`` is there after a re-issue: the patient's research UIDs are made under a key of their own then.
     """
 
     id: UUID
     pseudonym: Pseudonym
     date_shift_days: int = field(repr=False)
     keyed_id: UUID | None = None
+    uid_salt: bytes | None = field(default=None, repr=False)
+    withdrawn: bool = False
 
 
 class IdentityEventKind(StrEnum):
@@ -257,11 +261,12 @@ class StudyBalance:
     filtered: int
     pending: int
     absent: int
+    withdrawn: int = 0
 
     @property
     def balanced(self) -> bool:
-        """Whether every instance that the clinical PACS reports is stored, held or filtered."""
-        settled = self.stored + sum(self.held.values()) + self.filtered
+        """Whether every instance that the clinical PACS reports is stored, held, filtered or withdrawn."""
+        settled = self.stored + sum(self.held.values()) + self.filtered + self.withdrawn
         return self.pending == 0 and settled == self.observed + self.absent
 
 
@@ -335,6 +340,7 @@ class ReleaseRow:
     requester: str
     instances: int
     created_at: datetime
+    replaces: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
@@ -110,12 +110,14 @@ def settle(
     instances: Sequence[InstanceRow],
     survivors: Mapping[UUID, UUID] = MappingProxyType({}),
     foreign: Mapping[int, Claim] = MappingProxyType({}),
+    withdrawn: Collection[UUID] = (),
 ) -> Settlement:
     """Decide for each instance, and fill in what was not settled yet of ``studies`` and ``series``.
 
     The first patient of a study is its patient for ever; where two come in the same call, the one with more
     instances. An object of any other patient, or whose research UIDs are not those of its study and series, or whose
-    accession number is another patient's, is held.
+    accession number is another patient's, is held. Whatever belongs to a patient of ``withdrawn``, or comes in a study
+    of such a patient, is withdrawn.
 
     Parameters
     ----------
@@ -123,6 +125,8 @@ def settle(
         The patient that each was merged into; whoever is not in it was not merged.
     foreign
         By instance, the study of another patient that has its accession number.
+    withdrawn
+        Patients who have withdrawn.
 
     Raises
     ------
@@ -142,15 +146,22 @@ def settle(
             [member for member in members if member.patient_id == study.patient_id],
             lambda outcome: outcome.keyed_patient_id or outcome.patient_id,
         )
-        study.research_study_uid = study.research_study_uid or _most(members, lambda o: o.research_study_uid)
+        study.research_study_uid = study.research_study_uid or _most(
+            members, lambda o: _of_patient(o, o.research_study_uid)
+        )
     for series_id, members in by_series.items():
         one = series[series_id]
-        one.research_series_uid = one.research_series_uid or _most(members, lambda o: o.research_series_uid)
+        one.research_series_uid = one.research_series_uid or _most(
+            members, lambda o: _of_patient(o, o.research_series_uid)
+        )
         one.modality = one.modality or _most(members, _clear_modality) or ""
     settlement = Settlement()
     for row in instances:
-        outcome, parents = outcomes[row.id], (studies[row.study_id], series[row.series_id])
-        _settle_instance(settlement, row, outcome, *parents, foreign.get(row.id))
+        study = studies[row.study_id]
+        outcome = outcomes[row.id]
+        if study.patient_id in withdrawn or outcome.patient_id in withdrawn:
+            outcome = taken_back(outcome)
+        _settle_instance(settlement, row, outcome, study, series[row.series_id], foreign.get(row.id))
     return settlement
 
 
@@ -174,7 +185,7 @@ def _settle_instance(
     series: SeriesState,
     claim: Claim | None,
 ) -> None:
-    if row.uid_reused:
+    if row.uid_reused or row.state is InstanceState.WITHDRAWN:
         return
     if row.state is InstanceState.STORED:
         if outcome.input_digest and outcome.input_digest != row.input_digest:
@@ -183,14 +194,18 @@ def _settle_instance(
                 Misfit(IdentityEventKind.UID_REUSED, subject, outcome.patient_id, row.study_id, row.id)
             )
         return
+    if outcome.state == InstanceState.WITHDRAWN:
+        settlement.outcomes.append(outcome)
+        return
     if outcome.patient_id and outcome.patient_id != study.patient_id:
         subject = f"{row.study_id}|{outcome.patient_id}"
         settlement.misfits.append(
             Misfit(IdentityEventKind.TWO_PATIENTS, subject, outcome.patient_id, row.study_id, row.id, study.patient_id)
         )
         outcome = _held(outcome, HoldReason.IDENTITY_CONFLICT, "the study belongs to another patient")
-    elif (outcome.research_study_uid and outcome.research_study_uid != study.research_study_uid) or (
-        outcome.research_series_uid and outcome.research_series_uid != series.research_series_uid
+    elif outcome.patient_id and (
+        (outcome.research_study_uid and outcome.research_study_uid != study.research_study_uid)
+        or (outcome.research_series_uid and outcome.research_series_uid != series.research_series_uid)
     ):
         subject = f"{row.id}|{outcome.research_study_uid}|{outcome.research_series_uid}"
         settlement.misfits.append(
@@ -247,11 +262,41 @@ def _most(members: Sequence[MappedOutcome], choose: Callable[[MappedOutcome], Ch
     return None
 
 
+def _of_patient(outcome: MappedOutcome, uid: str) -> str:
+    # Whose patient is not known, of those nobody knows under which key their research UIDs are to be made.
+    return uid if outcome.patient_id else ""
+
+
 def _clear_modality(outcome: MappedOutcome) -> str:
     # Of de-identified objects only: what they say of their modality goes to the research PACS anyway.
     if outcome.state != InstanceState.DEIDENTIFIED:
         return ""
     return outcome.modality if _MODALITY.fullmatch(outcome.modality) else ""
+
+
+def taken_back(outcome: MappedOutcome) -> MappedOutcome:
+    """Return the outcome of an object whose patient has withdrawn: that it is his, and nothing else of it."""
+    return replace(
+        outcome,
+        state=InstanceState.WITHDRAWN,
+        reason="",
+        detail="",
+        research_study_uid="",
+        research_series_uid="",
+        research_sop_uid="",
+        modality="",
+        facts=None,
+        output_digest=None,
+        output_bytes=0,
+        action_counts={},
+        device=None,
+        event_id=None,
+    )
+
+
+def retired(outcome: MappedOutcome) -> MappedOutcome:
+    """Return the outcome of an object whose research UID was that of an object that was removed."""
+    return _held(outcome, HoldReason.RECALLED, "its research UID was removed: the patient needs a re-issue")
 
 
 def _held(outcome: MappedOutcome, reason: HoldReason, detail: str) -> MappedOutcome:

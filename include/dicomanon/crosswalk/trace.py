@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from dicomanon.crosswalk.removals.traced import TracedRemoval
 from dicomanon.crosswalk.rows import ProfilePublication
 
 
@@ -184,6 +185,7 @@ class Trace:
     events: tuple[TracedEvent, ...] = ()
     """What tasks of the run did outside of its batches."""
     pseudonyms: tuple[str, ...] = ()
+    removals: tuple[TracedRemoval, ...] = ()
 
     def instances(self) -> tuple[TracedInstance, ...]:
         """Return the instances of every study and series."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from dicomanon.crosswalk.action_counts import total
 from dicomanon.crosswalk.profiles import publications
+from dicomanon.crosswalk.removals.traced import FIND_FORMER, removals_of
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.crosswalk.trace import (
     Trace,
@@ -95,7 +96,7 @@ def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES)
     }
     with session.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        for kind, query in _FIND.items():
+        for kind, query in [*_FIND.items(), *FIND_FORMER.items()]:
             ids = [row[0] for row in connection.execute(query + " ORDER BY 1 LIMIT %(limit)s", parameters)]
             if ids:
                 rows = connection.execute(_INSTANCES, (ids[:limit],)).fetchall()
@@ -214,6 +215,7 @@ def _gather(connection: Connection, kind: str, identifier: str, rows: list[Row])
         releases=_releases(connection, {release for releases in released.values() for release in releases}),
         profiles=publications(connection, {row[18] for row in rows if row[18]}),
         action_counts=total(counts[row[22]] for row in rows if row[22] is not None),
+        removals=removals_of(connection, ids),
     )
 
 

@@ -28,6 +28,7 @@ class UidMapper:
             raise ValueError("the UID key is too short")
         self._key = key
         self._cached = lru_cache(maxsize=_CACHED)(self._map)
+        self._salted = lru_cache(maxsize=_CACHED)(self._under_salt)
 
     def __repr__(self) -> str:
         return "UidMapper()"
@@ -38,6 +39,16 @@ class UidMapper:
         if not uid or is_registered_uid(uid):
             return uid
         return self._cached(uid)
+
+    def salted(self, salt: bytes | None) -> "UidMapper":
+        """Return the mapper of a patient whose UIDs were re-issued: a key derived of this one; without salt, this one.
+
+        References between objects of one patient resolve as ever, and no UID is one that he had before.
+        """
+        return self if salt is None else self._salted(salt)
+
+    def _under_salt(self, salt: bytes) -> "UidMapper":
+        return UidMapper(hmac.digest(self._key, b"research UIDs of a patient\0" + salt, "sha256"))
 
     def _map(self, uid: str) -> str:
         digest = hmac.digest(self._key, uid.encode("utf-8", "surrogateescape"), "sha256")[:_UUID_BYTES]

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dicomanon.backup.key import BackupKey
-from dicomanon.crosswalk.audit.signed_head import HeadKey
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.errors import DicomanonError, Fatal, Retriable
@@ -18,6 +17,7 @@ from dicomanon.local_stack import airflow, processes
 from dicomanon.local_stack.config import NO_STACK, StackConfig, state_folder
 from dicomanon.local_stack.orthanc import OrthancServer, start_orthanc
 from dicomanon.local_stack.postgres import PostgresServer, is_running, start_postgres
+from dicomanon.signing import SigningKey
 
 Say = Callable[[str], None]
 
@@ -75,6 +75,7 @@ def pipeline_environment(config: StackConfig) -> dict[str, str]:
         "DICOMANON_RESEARCH__URL": f"{config.research_url}/dicom-web",
         "DICOMANON_RESEARCH__USERNAME": "pipeline",
         "DICOMANON_RESEARCH__PASSWORD": config.passwords.research_pacs,
+        "DICOMANON_RESEARCH_ORTHANC_URL": config.research_url,
         "DICOMANON_STAGING_DIR": str(folder / "staging"),
         "DICOMANON_DATA_DOCS_DIR": str(folder / "data-docs"),
         "DICOMANON_RELEASE_DIR": str(folder / "releases"),
@@ -211,7 +212,7 @@ def start_database(config: StackConfig) -> PostgresServer:
         keys.parent.mkdir(mode=0o700, exist_ok=True)
         Keyring.generate(keys)
     if not _audit_key_file().exists():
-        HeadKey.generate(_audit_key_file())
+        SigningKey.generate(_audit_key_file())
     (state_folder() / "audit-heads").mkdir(mode=0o700, exist_ok=True)
     if not _backup_key_file().exists():
         BackupKey.generate(_backup_key_file())

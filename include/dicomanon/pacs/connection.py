@@ -156,9 +156,9 @@ class Connection:
             response.raise_for_status()
             return response
 
-    def post(self, path: Sequence[str], body: Any, content_type: str) -> requests.Response:
-        """Send a body and return the whole answer, whatever its status."""
-        with self.translated("STOW-RS"):
+    def post(self, path: Sequence[str], body: Any, content_type: str, service: str = "STOW-RS") -> requests.Response:
+        """Send a body and return the whole answer, whatever its status; ``service`` is what messages call it."""
+        with self.translated(service):
             headers = {"Content-Type": content_type, "Accept": "application/dicom+json"}
             return self._session.post(self._url(path), data=body, headers=headers, allow_redirects=False)
 

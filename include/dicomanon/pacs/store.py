@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import requests
 
-from dicomanon.errors import Fatal, Retriable
+from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.identity import InstanceSighting
 from dicomanon.pacs.census import ListedStudy, census, patient_ids
 from dicomanon.pacs.connection import Connection
@@ -152,6 +152,21 @@ class ResearchPacs:
     def retrieve_instance(self, study_uid: str, series_uid: str, sop_uid: str) -> Iterator[bytes]:
         """Yield the PS3.10 file of an instance, in the transfer syntax that it was stored in."""
         return retrieve(self._connection, ("studies", study_uid, "series", series_uid, "instances", sop_uid))
+
+    def shows(self, study_uid: str, series_uid: str, sop_uid: str) -> bool:
+        """Tell whether WADO-RS delivers an object's header, which an archive may do longer than QIDO-RS lists it.
+
+        Raises
+        ------
+        Retriable, Fatal
+            The PACS cannot say.
+        """
+        path = ("studies", study_uid, "series", series_uid, "instances", sop_uid, "metadata")
+        try:
+            self._connection.get(path, "application/dicom+json").close()
+        except Held:
+            return False
+        return True
 
     def count_instances(self, study_uid: str) -> int:
         """Count the instances that the PACS has of a study."""

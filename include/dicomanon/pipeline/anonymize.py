@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from dicomanon import __version__
-from dicomanon.crosswalk.patients import IdentityConflict, Patients
+from dicomanon.crosswalk.patients import IdentityConflict, Patients, Withdrawn
 from dicomanon.crosswalk.rows import MappedOutcome, Patient
 from dicomanon.deidentify import (
     Deidentified,
@@ -75,9 +75,9 @@ class Anonymizer:
     reads_unconfirmed: bool = False
     devices: ConfirmedDevices = field(default_factory=ConfirmedDevices)
 
-    def research_uid(self, uid: str) -> str:
-        """Return the UID that an object gets under the profile."""
-        return research_uids(self.uids, retained=self.profile.has(RETAIN_UIDS))(uid)
+    def research_uid(self, uid: str, salt: bytes | None = None) -> str:
+        """Return the UID that an object gets under the profile; ``salt`` is its patient's."""
+        return research_uids(self.uids.salted(salt), retained=self.profile.has(RETAIN_UIDS))(uid)
 
     def read(self, raw: bytes) -> SourceInstance:
         """Parse a source object.
@@ -157,12 +157,15 @@ class Anonymizer:
         instance_id, raw, source = given.instance_id, given.raw, given.parsed
         try:
             patient = self.patients.get_or_create(self._identity(source), given.study_id)
+        except Withdrawn as held:
+            # Of the object nothing is kept but whose it is.
+            return self._held(instance_id, raw, held.reason, held.detail, None, frozenset(), patient=held.patient)
         except Held as held:
             # Of a patient whose keys were destroyed nothing is learned anew.
             kept = frozenset[str]() if held.reason is HoldReason.KEYS_DESTROYED else known
             event = held.event_id if isinstance(held, IdentityConflict) else None
             return self._held(instance_id, raw, held.reason, held.detail, source, kept, event_id=event)
-        context = PatientContext(patient.pseudonym, patient.date_shift_days, self.uids)
+        context = PatientContext(patient.pseudonym, patient.date_shift_days, self.uids.salted(patient.uid_salt))
         try:
             if isinstance(face, Held):
                 # Before anybody takes the time to read in it.
@@ -171,10 +174,10 @@ class Anonymizer:
         except Held as held:
             found = held
         if isinstance(found, Held):
-            return self._held(instance_id, raw, found.reason, found.detail, source, known, patient)
+            return self._held(instance_id, raw, found.reason, found.detail, source, known, patient=patient)
         result = deidentify(source, self.profile, context, seen=found, face=face)
         if isinstance(result, HeldInstance):
-            return self._held(instance_id, raw, result.reason, result.detail, source, known, patient)
+            return self._held(instance_id, raw, result.reason, result.detail, source, known, patient=patient)
         pieces = encode_in_pieces(result) if isinstance(result, Deidentified) else ()
         outcome = MappedOutcome(
             instance_id=instance_id,
@@ -183,9 +186,9 @@ class Anonymizer:
             detail="",
             patient_id=patient.id,
             keyed_patient_id=patient.keyed_id,
-            research_study_uid=self.research_uid(source.study_uid),
-            research_series_uid=self.research_uid(source.series_uid),
-            research_sop_uid=self.research_uid(source.sop_uid),
+            research_study_uid=self.research_uid(source.study_uid, patient.uid_salt),
+            research_series_uid=self.research_uid(source.series_uid, patient.uid_salt),
+            research_sop_uid=self.research_uid(source.sop_uid, patient.uid_salt),
             sop_class_uid=source.sop_class_uid,
             modality=source.facts.modality,
             facts=source.facts,
@@ -236,9 +239,11 @@ class Anonymizer:
         detail: str,
         source: SourceInstance | None,
         known: frozenset[str],
+        *,
         patient: Patient | None = None,
         event_id: UUID | None = None,
     ) -> Anonymized:
+        salt = patient.uid_salt if patient else None
         outcome = MappedOutcome(
             instance_id=instance_id,
             state="held",
@@ -247,9 +252,9 @@ class Anonymizer:
             patient_id=patient.id if patient else None,
             keyed_patient_id=patient.keyed_id if patient else None,
             event_id=event_id,
-            research_study_uid=self.research_uid(source.study_uid) if source else "",
-            research_series_uid=self.research_uid(source.series_uid) if source else "",
-            research_sop_uid=self.research_uid(source.sop_uid) if source else "",
+            research_study_uid=self.research_uid(source.study_uid, salt) if source else "",
+            research_series_uid=self.research_uid(source.series_uid, salt) if source else "",
+            research_sop_uid=self.research_uid(source.sop_uid, salt) if source else "",
             sop_class_uid=source.sop_class_uid if source else "",
             modality=source.facts.modality if source else "",
             facts=source.facts if source else None,

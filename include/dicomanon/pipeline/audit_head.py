@@ -4,11 +4,13 @@ import logging
 from pathlib import Path
 
 from dicomanon.crosswalk.audit.chain import Checked
-from dicomanon.crosswalk.audit.signed_head import HeadKey, PublicHeadKey, SignedHead, write_once
+from dicomanon.crosswalk.audit.signed_head import SignedHead
 from dicomanon.crosswalk.audit.trail import Audit
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.settings import AuditSettings
+from dicomanon.signing import PublicKey, SigningKey
+from dicomanon.write_once import write_once
 
 log = logging.getLogger(__name__)
 
@@ -18,12 +20,12 @@ Counts = dict[str, int]
 def sign_site_head(runtime: Runtime) -> Counts:
     """Sign as :func:`sign_head` does, with the site's key and into the site's folder."""
     settings = AuditSettings.load()
-    key = HeadKey.load(settings.audit_key_file)
+    key = SigningKey.load(settings.audit_key_file)
     signed, checked = sign_head(runtime.crosswalk.audit, key, settings.audit_head_dir)
     return {"verified": checked.entries, "signed_entry": signed.head.number}
 
 
-def sign_head(audit: Audit, key: HeadKey, folder: Path) -> tuple[SignedHead, Checked]:
+def sign_head(audit: Audit, key: SigningKey, folder: Path) -> tuple[SignedHead, Checked]:
     """Verify what came after the newest head of the folder, then sign and write a new one there.
 
     A trail that does not hold is not signed: the signature would vouch for what somebody made of it. Where nothing came
@@ -46,14 +48,14 @@ def sign_head(audit: Audit, key: HeadKey, folder: Path) -> tuple[SignedHead, Che
         )
     if newest is not None and newest.head == checked.head:
         return newest, checked
-    signed = key.sign(chain, checked.head)
+    signed = SignedHead.sign(key, chain, checked.head)
     write_once(folder / file_name(signed), signed.to_json().encode() + b"\n", "the signed head")
     # The log is another place that it is kept in.
     log.info("signed head: %s", signed.to_json())
     return signed, checked
 
 
-def newest_head(folder: Path, key: PublicHeadKey) -> SignedHead | None:
+def newest_head(folder: Path, key: PublicKey) -> SignedHead | None:
     """Return the head of the greatest number in a folder, ``None`` where there is none."""
     files = head_files(folder)
     return SignedHead.load(files[-1], key) if files else None

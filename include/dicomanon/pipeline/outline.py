@@ -35,6 +35,7 @@ def outline(trace: Trace) -> Iterator[str]:
         yield from _batch(batch)
     if len(trace.batches) > MOST_BATCHES:
         yield f"  … and {len(trace.batches) - MOST_BATCHES} earlier batches"
+    yield from _removals(trace)
     for release in trace.releases:
         when = f"{release.created_at:%Y-%m-%d %H:%M}"
         yield f"  release {release.project}/{release.number:04d} for {release.requester}, {when}"
@@ -84,6 +85,16 @@ def _instance(instance: TracedInstance) -> Iterator[str]:
         said = "accepted" if receipt.accepted else f"refused ({receipt.status})"
         shown = "confirmed by QIDO-RS" if receipt.confirmed else "not shown by QIDO-RS"
         yield f"    store {said}, {shown} ({receipt.recorded_at:%Y-%m-%d %H:%M:%S})"
+
+
+def _removals(trace: Trace) -> Iterator[str]:
+    for one in trace.removals[:MOST_INSTANCES]:
+        when = f"{one.gone_at:%Y-%m-%d %H:%M}" if one.gone_at else "not yet confirmed"
+        yield f"  removed {one.research_sop_uid} of {one.pseudonym}: {one.kind} {one.removal_id}, ticket {one.ticket}"
+        yield f"    was SHA-256 {one.output_digest[:16]}… by profile {one.profile_version}, code {one.code_version}"
+        yield f"    marked {one.marked_at:%Y-%m-%d %H:%M}, gone from the research PACS {when}"
+    if len(trace.removals) > MOST_INSTANCES:
+        yield f"  … and {len(trace.removals) - MOST_INSTANCES} more removed objects: --json has them all"
 
 
 def _profiles(trace: Trace) -> Iterator[str]:

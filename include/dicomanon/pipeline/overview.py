@@ -18,6 +18,7 @@ def overview() -> dict[str, int | str]:
         for account in accounts:
             states["instances stored"] += account.stored
             states["instances filtered"] += account.filtered
+            states["instances withdrawn"] += account.withdrawn
             states["instances pending"] += account.pending
             for reason, count in account.held.items():
                 states[f"instances held: {reason}"] += count

@@ -23,6 +23,7 @@ COLUMNS = (
     "stored",
     "held",
     "filtered",
+    "withdrawn",
     "pending",
     "research",
     "balanced",
@@ -42,9 +43,9 @@ class ReconciledStudy:
 
     @property
     def balanced(self) -> bool:
-        """Whether clinical = stored + held + filtered, and the research PACS shows just what is stored."""
+        """Whether clinical = stored + held + filtered + withdrawn, and the research PACS shows just what is stored."""
         account = self.account
-        settled = account.stored + sum(account.held.values()) + account.filtered - account.absent
+        settled = account.stored + sum(account.held.values()) + account.filtered + account.withdrawn - account.absent
         return account.pending == 0 and settled == self.clinical and account.stored == self.research
 
     def cells(self) -> tuple[str, ...]:
@@ -59,6 +60,7 @@ class ReconciledStudy:
             str(account.stored),
             held,
             str(account.filtered),
+            str(account.withdrawn),
             str(account.pending),
             "?" if self.research is None else str(self.research),
             "yes" if self.balanced else "NO",
@@ -100,6 +102,7 @@ def totals(studies: list[ReconciledStudy], *, not_listed: int = 0) -> Counts:
         "stored": sum(study.account.stored for study in studies),
         "held": sum(sum(study.account.held.values()) for study in studies),
         "filtered": sum(study.account.filtered for study in studies),
+        "withdrawn": sum(study.account.withdrawn for study in studies),
         "pending": sum(study.account.pending for study in studies),
         "unbalanced": sum(not study.balanced for study in studies),
     }

@@ -16,7 +16,7 @@ def update_crosswalk(runtime: Runtime, batch_id: BatchId) -> Counts:
     Fatal
         Instances are left that no step has settled.
     """
-    counts: Counts = {"stored": 0, "held": 0, "filtered": 0, "unsettled": 0}
+    counts: Counts = {"stored": 0, "held": 0, "filtered": 0, "withdrawn": 0, "unsettled": 0}
     for source in runtime.crosswalk.ledger.batch_sources(batch_id):
         counts[source.state if source.state.terminal else "unsettled"] += 1
     if counts["unsettled"]:

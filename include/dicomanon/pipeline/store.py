@@ -27,6 +27,11 @@ def store(runtime: Runtime, batch_id: BatchId) -> Counts:
     Fatal
         A validated object is not in staging any more: only a new run pulls it again.
     """
+    with runtime.crosswalk.removals.storing(batch_id):
+        return _store(runtime, batch_id)
+
+
+def _store(runtime: Runtime, batch_id: BatchId) -> Counts:
     staging = Staging(runtime.settings.staging_dir, batch_id)
     staged = runtime.crosswalk.mapping.staged(batch_id)
     validated: Validated = {row.research_sop_uid: row for row in staged if row.state == "validated"}

@@ -126,7 +126,7 @@ def _study_counts(runtime: Runtime, batch_id: BatchId) -> Iterator[StudyCount]:
         if study_id in research:
             yield StudyCount(
                 research[study_id],
-                enrolled=len(states),
+                enrolled=len(states) - states.count("withdrawn"),
                 staged=states.count("deidentified") + states.count("validated"),
                 held=states.count("held"),
                 filtered=states.count("filtered"),

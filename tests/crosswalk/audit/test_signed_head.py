@@ -3,7 +3,6 @@
 import base64
 import json
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
@@ -12,21 +11,22 @@ from tests.crosswalk.audit.conftest import Tamper, events
 from tests.crosswalk.audit.test_chain import REBUILD
 
 from dicomanon.crosswalk.audit.chain import Head
-from dicomanon.crosswalk.audit.signed_head import HeadKey, PublicHeadKey, SignedHead
+from dicomanon.crosswalk.audit.signed_head import SignedHead
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.audit_head import newest_head, sign_head
+from dicomanon.signing import PublicKey, SigningKey
 
 
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
-    HeadKey.generate(tmp_path / "audit.pem")
+    SigningKey.generate(tmp_path / "audit.pem")
     return tmp_path / "audit.pem"
 
 
 @pytest.fixture
-def key(key_file: Path) -> HeadKey:
-    return HeadKey.load(key_file)
+def key(key_file: Path) -> SigningKey:
+    return SigningKey.load(key_file)
 
 
 @pytest.fixture
@@ -36,62 +36,36 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-class TestHeadKey:
-    def test_is_readable_by_its_owner_alone_and_never_overwritten(self, key_file: Path) -> None:
-        assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
-        before = key_file.read_bytes()
-        with pytest.raises(Fatal, match="never overwritten"):
-            HeadKey.generate(key_file)
-        assert key_file.read_bytes() == before
-        assert [path.name for path in key_file.parent.iterdir() if path.name.startswith(".")] == []
-
-    def test_open_to_others_is_refused(self, key_file: Path) -> None:
-        key_file.chmod(0o644)
-        with pytest.raises(Fatal, match="open to others"):
-            HeadKey.load(key_file)
-
-    @pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"])
-    def test_damaged_is_refused(self, key_file: Path, content: bytes) -> None:
-        key_file.write_bytes(content)
-        with pytest.raises(Fatal, match="damaged"):
-            HeadKey.load(key_file)
-
-    def test_missing_says_how_to_make_it(self, tmp_path: Path) -> None:
-        with pytest.raises(Fatal, match="dicomanon audit key"):
-            HeadKey.load(tmp_path / "none.pem")
-
-    def test_does_not_print(self, key: HeadKey) -> None:
-        assert repr(key) == "HeadKey(****)"
-
-
 class TestSignedHead:
-    def test_comes_back_as_it_was_signed(self, key: HeadKey, crosswalk: Crosswalk, tmp_path: Path) -> None:
-        signed = key.sign(crosswalk.audit.chain(), Head(7, b"h" * 32))
+    def test_comes_back_as_it_was_signed(self, key: SigningKey, crosswalk: Crosswalk, tmp_path: Path) -> None:
+        signed = SignedHead.sign(key, crosswalk.audit.chain(), Head(7, b"h" * 32))
         (tmp_path / "public.pem").write_text(key.public.pem())
-        assert SignedHead.from_json(signed.to_json(), PublicHeadKey.load(tmp_path / "public.pem")) == signed
+        assert SignedHead.from_json(signed.to_json(), PublicKey.load(tmp_path / "public.pem")) == signed
 
     @pytest.mark.parametrize(
         ("name", "value"),
         [("number", 6), ("hash", "00" * 32), ("signed_at", "2001-01-01T00:00:00+00:00"), ("chain", "0" * 32)],
     )
-    def test_changed_is_refused(self, key: HeadKey, crosswalk: Crosswalk, name: str, value: object) -> None:
-        content = json.loads(key.sign(crosswalk.audit.chain(), Head(7, b"h" * 32)).to_json())
+    def test_changed_is_refused(self, key: SigningKey, crosswalk: Crosswalk, name: str, value: object) -> None:
+        content = json.loads(SignedHead.sign(key, crosswalk.audit.chain(), Head(7, b"h" * 32)).to_json())
         with pytest.raises(Fatal, match="changed, or was signed with another key"):
             SignedHead.from_json(json.dumps({**content, name: value}), key.public)
 
-    def test_of_another_key_is_refused(self, key: HeadKey, crosswalk: Crosswalk, tmp_path: Path) -> None:
-        signed = HeadKey.generate(tmp_path / "other.pem").sign(crosswalk.audit.chain(), Head(7, b"h" * 32))
+    def test_of_another_key_is_refused(self, key: SigningKey, crosswalk: Crosswalk, tmp_path: Path) -> None:
+        signed = SignedHead.sign(
+            SigningKey.generate(tmp_path / "other.pem"), crosswalk.audit.chain(), Head(7, b"h" * 32)
+        )
         with pytest.raises(Fatal, match="another key"):
             SignedHead.from_json(signed.to_json(), key.public)
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "dicomanon audit head 1"}', '{"format": "2"}'])
-    def test_damaged_is_refused(self, key: HeadKey, text: str) -> None:
+    def test_damaged_is_refused(self, key: SigningKey, text: str) -> None:
         with pytest.raises(Fatal, match=r"damaged|format"):
             SignedHead.from_json(text, key.public)
 
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on this machine")
-    def test_openssl_agrees(self, key: HeadKey, crosswalk: Crosswalk, tmp_path: Path) -> None:
-        signed = key.sign(crosswalk.audit.chain(), Head(7, b"h" * 32))
+    def test_openssl_agrees(self, key: SigningKey, crosswalk: Crosswalk, tmp_path: Path) -> None:
+        signed = SignedHead.sign(key, crosswalk.audit.chain(), Head(7, b"h" * 32))
         content = json.loads(signed.to_json())
         signature = base64.b64decode(content.pop("signature"))
         statement = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -106,7 +80,7 @@ class TestSignedHead:
 
 class TestSignHead:
     def test_writes_one_for_each_state_and_reads_only_what_is_new(
-        self, crosswalk: Crosswalk, key: HeadKey, folder: Path
+        self, crosswalk: Crosswalk, key: SigningKey, folder: Path
     ) -> None:
         crosswalk.audit.record(events(10))
         _, checked = sign_head(crosswalk.audit, key, folder)
@@ -132,7 +106,7 @@ class TestSignHead:
         ids=["edited", "cut before the head", "rebuilt"],
     )
     def test_what_does_not_hold_is_not_signed(
-        self, crosswalk: Crosswalk, key: HeadKey, folder: Path, tamper: Tamper, statements: list[str], number: int
+        self, crosswalk: Crosswalk, key: SigningKey, folder: Path, tamper: Tamper, statements: list[str], number: int
     ) -> None:
         crosswalk.audit.record(events(10))
         sign_head(crosswalk.audit, key, folder)
@@ -144,7 +118,7 @@ class TestSignHead:
         assert len(list(folder.iterdir())) == 1
 
     def test_of_another_trail_nothing_is_signed(
-        self, crosswalk: Crosswalk, key: HeadKey, folder: Path, tamper: Tamper
+        self, crosswalk: Crosswalk, key: SigningKey, folder: Path, tamper: Tamper
     ) -> None:
         sign_head(crosswalk.audit, key, folder)
         tamper("ALTER TABLE crosswalk.audit_turn DISABLE TRIGGER USER")
@@ -152,6 +126,6 @@ class TestSignHead:
         with pytest.raises(Fatal, match="another trail"):
             sign_head(crosswalk.audit, key, folder)
 
-    def test_a_folder_that_is_not_there_is_said(self, crosswalk: Crosswalk, key: HeadKey, tmp_path: Path) -> None:
+    def test_a_folder_that_is_not_there_is_said(self, crosswalk: Crosswalk, key: SigningKey, tmp_path: Path) -> None:
         with pytest.raises(Fatal, match="DICOMANON_AUDIT_HEAD_DIR"):
             sign_head(crosswalk.audit, key, tmp_path / "none")

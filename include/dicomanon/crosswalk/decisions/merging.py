@@ -203,7 +203,7 @@ def _reconciled(connection: Connection, survivor: UUID) -> list[UUID]:
 
 
 def _lock_persons(connection: Connection, survivors: Sequence[UUID]) -> None:
-    """Wait until nobody records anything for these persons, who locks their rows ``FOR KEY SHARE``."""
+    """Wait until nobody records anything for these persons, who locks their rows to share them."""
     connection.execute(
         "SELECT id FROM crosswalk.patient WHERE survivor_id = ANY(%s) ORDER BY id FOR UPDATE", (list(survivors),)
     )

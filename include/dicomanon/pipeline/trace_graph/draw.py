@@ -16,7 +16,7 @@ from dicomanon.pipeline.trace_graph.words import counted, lasted, short, size
 _COLUMNS: Final = ("source", "pull and anonymize", "object", "validate", "verdict", "store", "receipt", "release")
 _SOURCE, _PULL, _OBJECT, _VALIDATE, _VERDICT, _STORE, _RECEIPT, _RELEASE = range(len(_COLUMNS))
 _TASKS: Final = {_PULL: "pull_and_anonymize", _VALIDATE: "validate", _STORE: "store"}
-_STATES: Final = {"stored": Tone.GOOD, "held": Tone.HELD, "filtered": Tone.QUIET}
+_STATES: Final = {"stored": Tone.GOOD, "held": Tone.HELD, "filtered": Tone.QUIET, "withdrawn": Tone.QUIET}
 _MOST_RELEASES: Final = 20
 
 

@@ -1,0 +1,102 @@
+"""
+### A release is taken back.
+
+**Purpose.** A leak is found in a release, or in some objects of it: they are removed from the research PACS and held as
+`recalled`; every release that has any of them ends and is replaced by one without them; holders are told. A signed
+certificate says what was done.
+
+**What you type is sealed.** The reason is encrypted before Airflow stores or logs it. Research UIDs are no identifiers.
+
+**Approval.** A login of Airflow asks; accounts of the operating system decide. The run waits until as many persons as
+the site demands (`DICOMANON_REMOVAL_APPROVALS`) have said `dicomanon removal approve`; the log of `request` has the id.
+
+**Owner.** Data protection.
+
+**On failure.** Clear the red task: every step may be repeated, and leaves what is done. `remove_objects` is red while
+the research PACS still shows an object; where it deletes nothing for us, `dicomanon removal show ID --objects` lists
+what a person has to remove.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from dicomanon.cohort.parameters import PROJECT_PATTERN, RECALL_DAG_ID, RESEARCH_UID_PATTERN
+from dicomanon.dag_params import sealed_text
+from dicomanon.dag_policy import default_args, task_key
+from dicomanon.values import TICKET_PATTERN
+
+SEALED = "Sealed"
+DAYS_TO_APPROVE = timedelta(days=14)
+
+
+def asked() -> Any:
+    """Return what the running task's run asks for, sealed as Airflow has it."""
+    from dicomanon.pipeline.removal.asking import RemovalRun
+
+    run = get_current_context()["dag_run"]
+    return RemovalRun(run.dag_id, run.run_id, run.triggering_user_name or "unknown", run.conf or {})
+
+
+@dag(
+    dag_id=RECALL_DAG_ID,
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=16,
+    allowed_run_types=["manual"],
+    doc_md=__doc__,
+    tags=["dicomanon", "removal"],
+    default_args=default_args("data-protection"),
+    params={
+        "release": Param(
+            type="string", pattern=rf"^(?:{PROJECT_PATTERN}/[0-9]{{1,9}})$", title="Release",
+            description="PROJECT/NUMBER, such as lung-ai/0001.",
+        ),
+        "instances": Param(
+            None, type=["null", "array"], items={"type": "string", "pattern": rf"^(?:{RESEARCH_UID_PATTERN})$"},
+            title="Objects", description="Research SOP Instance UIDs, one per line; none means the whole release.",
+        ),
+        "reason": sealed_text("Reason", "In words; kept sealed in the crosswalk.", section=SEALED),
+        "ticket": Param(
+            type="string", pattern=rf"^(?:{TICKET_PATTERN})$", title="Ticket",
+            description="Where it is filed; kept in clear text, so nothing about a patient.",
+        ),
+    },
+)  # fmt: skip
+def recall_release() -> None:
+    """Ask, wait for approval, mark in the crosswalk, end releases, tell holders, remove, confirm, certify."""
+
+    @task
+    def request() -> str:
+        from dicomanon.pipeline.removal import tasks
+
+        return tasks.request(task_key(), asked())
+
+    @task.sensor(mode="reschedule", poke_interval=60, timeout=DAYS_TO_APPROVE.total_seconds())
+    def approved(removal: str) -> bool:
+        from dicomanon.pipeline.removal import tasks
+
+        return tasks.is_approved(removal)
+
+    def step(name: str, done: str, removal: Any, **settings: Any) -> Any:
+        @task(task_id=name, **settings)
+        def work(removal: str) -> dict[str, int]:
+            from dicomanon.pipeline.removal import tasks
+
+            return tasks.do(task_key(), done, removal)
+
+        return work(removal)
+
+    removal = request()
+    marked = step("mark", "marked", removal)
+    replaced = step("replace_releases", "replaced", removal)
+    notified = step("notify", "notified", removal)
+    removed = step("remove_objects", "removed", removal, pool="research_pacs")
+    approved(removal) >> marked >> [replaced, removed]
+    replaced >> notified
+    [notified, removed] >> step("certify", "certified", removal)
+
+
+recall_release()

@@ -1,0 +1,128 @@
+"""What a removal leaves in the release folder: a tombstone beside the old manifest, and the next version."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from dicomanon import __version__
+from dicomanon.cohort.manifest import manifest_table, write_release
+from dicomanon.crosswalk.removals.rows import Tombstone
+from dicomanon.crosswalk.rows import ReleaseRow
+from dicomanon.errors import Fatal
+
+if TYPE_CHECKING:
+    from dicomanon.crosswalk.database import Crosswalk
+
+TOMBSTONE = "TOMBSTONE.json"
+
+ADVICE = (
+    "Objects of this release were removed from the research PACS. Stop using them, delete every copy and everything"
+    " derived of them that still shows them, and go on with the release that replaces this one."
+)
+
+
+def release_folder(release_dir: Path, release: ReleaseRow) -> Path:
+    """Return where a release is."""
+    return release_dir / release.project / f"{release.number:04d}"
+
+
+def write_tombstone(release_dir: Path, tombstones: Sequence[Tombstone]) -> bool:
+    """Write ``TOMBSTONE.json`` into the folder of the one release that the tombstones are of.
+
+    No other file is touched. Return whether there is such a folder.
+
+    Raises
+    ------
+    Fatal
+        It cannot be written.
+    """
+    release = tombstones[0].release
+    folder = release_folder(release_dir, release)
+    if not folder.is_dir():
+        return False
+    document = {
+        "release": str(release.id),
+        "project": release.project,
+        "number": release.number,
+        "what_to_do": ADVICE,
+        "removals": [_facts(tombstone) for tombstone in tombstones],
+    }
+    incoming = folder / f".{TOMBSTONE}.{uuid4().hex}"
+    try:
+        incoming.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        incoming.chmod(0o440)
+        with incoming.open("rb") as written:
+            os.fsync(written.fileno())
+        incoming.rename(folder / TOMBSTONE)
+    except OSError as error:
+        raise Fatal(f"a tombstone cannot be written to the release folder: {type(error).__name__}") from None
+    return True
+
+
+def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tombstone) -> bool:
+    """Write the release that replaces the one under the tombstone, unless it is there; return whether there is one.
+
+    Raises
+    ------
+    Fatal
+        It cannot be written.
+    """
+    release = tombstone.replaced_by
+    if release is None:
+        return False
+    target = release_folder(release_dir, release)
+    if target.exists():
+        return True
+    instances = crosswalk.removals.release_instances(release.id)
+    facts = {
+        "release": str(release.id),
+        "number": release.number,
+        "project": release.project,
+        "created_at": release.created_at.isoformat(),
+        "code_version": __version__,
+        "profile_versions": sorted({instance.profile_version for instance in instances}),
+        "replaces": {
+            "release": str(tombstone.release.id),
+            "number": tombstone.release.number,
+            "removal": str(tombstone.removal_id),
+            "removed_instances": tombstone.instances,
+        },
+    }
+    group_by = _told(release_folder(release_dir, tombstone.release), "group_by")
+    write_release(
+        release_dir,
+        target,
+        manifest_table(instances),
+        group_by="study" if group_by == "study" else "patient",
+        facts=facts,
+    )
+    return True
+
+
+def mark_if_ended(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow) -> bool:
+    """Write the tombstone of a release that a removal ended; return whether it is there now."""
+    tombstones = crosswalk.removals.tombstones(release_id=release.id)
+    return bool(tombstones) and write_tombstone(release_dir, tombstones)
+
+
+def _facts(tombstone: Tombstone) -> dict[str, Any]:
+    return {
+        "removal": str(tombstone.removal_id),
+        "kind": str(tombstone.kind),
+        "at": tombstone.recorded_at.isoformat(),
+        "instances": tombstone.instances,
+        "SOPInstanceUID": list(tombstone.research_sop_uids),
+        "replaced_by": tombstone.replaced_by.number if tombstone.replaced_by else None,
+    }
+
+
+def _told(folder: Path, name: str) -> object:
+    """Return what the ``release.json`` of a folder says; nothing where a site has moved it away."""
+    try:
+        document: dict[str, object] = json.loads((folder / "release.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document.get(name)

@@ -1,0 +1,179 @@
+-- What is taken out of the research PACS again: who decided it, what it covers, what became of it, who was told.
+
+CREATE TABLE crosswalk.removal (
+    id             uuid PRIMARY KEY,
+    kind           text NOT NULL CHECK (kind IN ('withdrawal', 'recall', 're-issue')),
+    patient_id     uuid REFERENCES crosswalk.patient,
+    release_id     uuid REFERENCES crosswalk.release,
+    request_key    text UNIQUE,
+    requested_by   text NOT NULL CHECK (btrim(requested_by) <> ''),
+    counts_as_person boolean NOT NULL,
+    database_login text NOT NULL DEFAULT session_user,
+    reason_sealed  bytea NOT NULL,
+    ticket         text NOT NULL,
+    requested_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((kind = 'recall') = (patient_id IS NULL)),
+    CHECK ((kind = 'recall') = (release_id IS NOT NULL))
+);
+COMMENT ON COLUMN crosswalk.removal.counts_as_person IS
+    'whether requested_by is an account of the operating system, as approvals are; a login of Airflow is not';
+-- A patient withdraws once: whoever asks again is told of the first.
+CREATE UNIQUE INDEX removal_withdrawal_once ON crosswalk.removal (patient_id) WHERE kind = 'withdrawal';
+
+CREATE TABLE crosswalk.removal_approval (
+    id             uuid PRIMARY KEY,
+    removal_id     uuid NOT NULL REFERENCES crosswalk.removal,
+    approved_by    text NOT NULL CHECK (btrim(approved_by) <> ''),
+    database_login text NOT NULL DEFAULT session_user,
+    reason_sealed  bytea NOT NULL,
+    approved_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE UNIQUE INDEX removal_approval_once ON crosswalk.removal_approval (removal_id, lower(approved_by));
+
+CREATE FUNCTION crosswalk.refuse_own_removal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM crosswalk.removal r
+               WHERE r.id = NEW.removal_id AND lower(r.requested_by) = lower(NEW.approved_by)) THEN
+        RAISE EXCEPTION 'nobody approves what they requested' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER removal_approval_by_another BEFORE INSERT ON crosswalk.removal_approval
+    FOR EACH ROW EXECUTE FUNCTION crosswalk.refuse_own_removal();
+
+-- What a recall was asked for. The others cover a patient, with all that he has when they are carried out.
+CREATE TABLE crosswalk.recall_scope (
+    removal_id  uuid NOT NULL REFERENCES crosswalk.removal,
+    instance_id bigint NOT NULL REFERENCES crosswalk.instance,
+    PRIMARY KEY (removal_id, instance_id)
+);
+
+CREATE TABLE crosswalk.former_object (
+    removal_id          uuid NOT NULL REFERENCES crosswalk.removal,
+    instance_id         bigint NOT NULL REFERENCES crosswalk.instance,
+    state               crosswalk.instance_state NOT NULL,
+    pseudonym           text NOT NULL,
+    research_study_uid  text NOT NULL,
+    research_series_uid text NOT NULL,
+    research_sop_uid    text NOT NULL,
+    output_digest       bytea NOT NULL,
+    recipe_id           integer NOT NULL REFERENCES crosswalk.recipe,
+    action_counts_id    bigint REFERENCES crosswalk.action_counts,
+    marked_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (removal_id, instance_id)
+);
+COMMENT ON TABLE crosswalk.former_object IS 'research objects as they were when they were removed, for whoever asks later';
+COMMENT ON COLUMN crosswalk.former_object.state IS 'before; a validated object may have been on its way';
+CREATE INDEX former_object_by_instance ON crosswalk.former_object (instance_id);
+CREATE INDEX former_object_by_sop_uid ON crosswalk.former_object (research_sop_uid);
+CREATE INDEX former_object_by_series_uid ON crosswalk.former_object (research_series_uid);
+CREATE INDEX former_object_by_study_uid ON crosswalk.former_object (research_study_uid);
+
+CREATE TABLE crosswalk.removal_receipt (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    removal_id  uuid NOT NULL,
+    instance_id bigint NOT NULL,
+    gone        boolean NOT NULL,
+    means       text NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    FOREIGN KEY (removal_id, instance_id) REFERENCES crosswalk.former_object
+);
+COMMENT ON COLUMN crosswalk.removal_receipt.gone IS 'neither QIDO-RS nor WADO-RS of the research PACS shows it';
+CREATE INDEX removal_receipt_newest ON crosswalk.removal_receipt (removal_id, instance_id, id DESC);
+
+ALTER TABLE crosswalk.release ADD COLUMN replaces uuid UNIQUE REFERENCES crosswalk.release;
+
+CREATE TABLE crosswalk.tombstone (
+    release_id  uuid NOT NULL REFERENCES crosswalk.release,
+    removal_id  uuid NOT NULL REFERENCES crosswalk.removal,
+    instances   bigint NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (release_id, removal_id)
+);
+COMMENT ON TABLE crosswalk.tombstone IS 'a release that has one gives no access to anything any more';
+CREATE INDEX tombstone_by_removal ON crosswalk.tombstone (removal_id);
+
+CREATE VIEW crosswalk.granted_instance AS
+    SELECT re.project, ri.release_id, ri.instance_id, i.research_sop_uid
+    FROM crosswalk.release re
+    JOIN crosswalk.release_instance ri ON ri.release_id = re.id
+    JOIN crosswalk.instance i ON i.id = ri.instance_id AND i.state = 'stored'
+    WHERE NOT EXISTS (SELECT FROM crosswalk.tombstone t WHERE t.release_id = re.id);
+COMMENT ON VIEW crosswalk.granted_instance IS 'what a project may read; whoever lets researchers read asks here';
+
+CREATE TABLE crosswalk.removal_notice (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    removal_id  uuid NOT NULL,
+    release_id  uuid NOT NULL,
+    means       text NOT NULL,
+    recipients  jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    FOREIGN KEY (release_id, removal_id) REFERENCES crosswalk.tombstone
+);
+CREATE INDEX removal_notice_by_removal ON crosswalk.removal_notice (removal_id);
+
+CREATE TABLE crosswalk.removal_step (
+    removal_id  uuid NOT NULL REFERENCES crosswalk.removal,
+    step        text NOT NULL,
+    counts      jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (removal_id, step)
+);
+
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['removal', 'removal_approval', 'recall_scope', 'former_object', 'removal_receipt',
+                                'tombstone', 'removal_notice', 'removal_step'] LOOP
+        EXECUTE format('CREATE TRIGGER %1$s_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON crosswalk.%1$s'
+                       ' EXECUTE FUNCTION crosswalk.refuse_change()', name);
+    END LOOP;
+END $$;
+
+-- A patient who has withdrawn is known for ever, so as not to come back; the salt makes new research UIDs.
+ALTER TABLE crosswalk.patient ADD COLUMN withdrawn_by uuid REFERENCES crosswalk.removal;
+ALTER TABLE crosswalk.patient ADD COLUMN uid_salt bytea;
+COMMENT ON COLUMN crosswalk.patient.uid_salt IS 'NULL until a re-issue: the UIDs are those of the site''s key alone';
+CREATE TRIGGER patient_stays_withdrawn BEFORE UPDATE ON crosswalk.patient
+    FOR EACH ROW WHEN (OLD.withdrawn_by IS NOT NULL AND NEW.withdrawn_by IS DISTINCT FROM OLD.withdrawn_by)
+    EXECUTE FUNCTION crosswalk.refuse_change();
+
+-- What is stored leaves only as a removal says that covers this very object.
+CREATE FUNCTION crosswalk.refuse_unless_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state <> 'stored' AND EXISTS (
+        SELECT FROM crosswalk.former_object f JOIN crosswalk.removal r ON r.id = f.removal_id
+        WHERE f.instance_id = OLD.id AND f.research_sop_uid = OLD.research_sop_uid
+          AND f.output_digest = OLD.output_digest
+          AND CASE r.kind WHEN 'withdrawal' THEN NEW.state = 'withdrawn'
+                          WHEN 'recall' THEN NEW.state = 'held' AND NEW.reason = 'recalled'
+                          ELSE NEW.state = 'discovered' END) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'rows of instance are never changed once stored' USING ERRCODE = 'restrict_violation';
+END $$;
+DROP TRIGGER instance_stored_is_final ON crosswalk.instance;
+CREATE TRIGGER instance_stored_is_final BEFORE UPDATE ON crosswalk.instance
+    FOR EACH ROW WHEN (OLD.state = 'stored'
+                       AND (NEW.state <> 'stored' OR OLD.output_digest <> NEW.output_digest
+                            OR OLD.input_digest <> NEW.input_digest OR OLD.recipe_id <> NEW.recipe_id))
+    EXECUTE FUNCTION crosswalk.refuse_unless_removed();
+CREATE TRIGGER instance_withdrawn_is_final BEFORE UPDATE ON crosswalk.instance
+    FOR EACH ROW WHEN (OLD.state = 'withdrawn' AND NEW.state <> 'withdrawn')
+    EXECUTE FUNCTION crosswalk.refuse_change();
+
+-- A research UID that was removed stands for nothing else, ever.
+CREATE FUNCTION crosswalk.refuse_former_uid() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM crosswalk.former_object f WHERE f.research_sop_uid = NEW.research_sop_uid) THEN
+        RAISE EXCEPTION 'a research UID that was removed is not used again' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER instance_takes_no_former_uid BEFORE UPDATE ON crosswalk.instance
+    FOR EACH ROW WHEN (NEW.state = 'stored' AND OLD.state <> 'stored')
+    EXECUTE FUNCTION crosswalk.refuse_former_uid();
+
+ALTER TABLE crosswalk.instance DROP CONSTRAINT instance_check2;
+ALTER TABLE crosswalk.instance ADD CONSTRAINT instance_reused_is_never_made
+    CHECK (NOT uid_reused OR state IN ('held', 'withdrawn'));

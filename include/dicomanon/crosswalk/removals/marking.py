@@ -1,0 +1,141 @@
+"""Marks what a removal covers, in one transaction: after it nothing new is released of it, whatever is at work."""
+
+import secrets
+from collections.abc import Sequence
+from uuid import UUID
+
+from dicomanon.crosswalk.releases import REMOVAL_LOCK, enter_release, lock_numbers
+from dicomanon.crosswalk.removals.objects import enter_former_objects
+from dicomanon.crosswalk.removals.rows import Removal, RemovalKind
+from dicomanon.crosswalk.session import Connection
+from dicomanon.errors import Fatal
+from dicomanon.reasons import HoldReason
+
+Counts = dict[str, int]
+
+_SALT_BYTES = 16
+
+# What a removal of each kind finds to do something about. A re-issue leaves alone what was never made, and takes up
+# again what was recalled.
+COVERED = {
+    RemovalKind.WITHDRAWAL: "i.state <> 'withdrawn'",
+    RemovalKind.RECALL: "i.state = 'stored'",
+    RemovalKind.RE_ISSUE: "(i.state IN ('stored', 'validated', 'deidentified') OR i.state = 'held'"
+    " AND i.reason = 'recalled')",
+}
+
+
+def mark(connection: Connection, removal: Removal) -> Counts:
+    """Change every row that the removal is about; the caller has made sure that it may be, and is not yet.
+
+    Raises
+    ------
+    Fatal
+        It is a re-issue of a patient who has withdrawn.
+    """
+    # No release is made between what is stored now and what is left afterwards.
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (REMOVAL_LOCK,))
+    patient_id = _lock_patient(connection, removal)
+    instance_ids = _lock_instances(connection, removal, patient_id)
+    objects = enter_former_objects(connection, removal.id, instance_ids)
+    if patient_id is not None:
+        _change_patient(connection, removal, patient_id)
+    _change_instances(connection, removal.kind, instance_ids)
+    ended, replaced = _end_releases(connection, removal.id)
+    return {"instances": len(instance_ids), "objects": objects, "releases": ended, "new_releases": replaced}
+
+
+def _lock_patient(connection: Connection, removal: Removal) -> UUID | None:
+    """Lock patient and studies, in the order in which everybody does."""
+    row = connection.execute(
+        "SELECT p.id, p.withdrawn_by FROM crosswalk.removal r JOIN crosswalk.patient p ON p.id = r.patient_id"
+        " WHERE r.id = %s FOR NO KEY UPDATE OF p",
+        (removal.id,),
+    ).fetchone()
+    if row is None:
+        return None
+    if removal.kind is RemovalKind.RE_ISSUE and row[1] is not None:
+        raise Fatal("the patient has withdrawn: nothing of him is made anew")
+    connection.execute("SELECT id FROM crosswalk.study WHERE patient_id = %s ORDER BY id FOR NO KEY UPDATE", (row[0],))
+    patient_id: UUID = row[0]
+    return patient_id
+
+
+def _lock_instances(connection: Connection, removal: Removal, patient_id: UUID | None) -> list[int]:
+    rows = connection.execute(
+        "SELECT i.id FROM crosswalk.instance i WHERE (i.study_id IN"  # noqa: S608 - a constant of ours
+        " (SELECT id FROM crosswalk.study WHERE patient_id = %(patient)s)"
+        " OR i.id IN (SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s))"
+        f" AND {COVERED[removal.kind]} ORDER BY i.id FOR NO KEY UPDATE",
+        {"patient": patient_id, "removal": removal.id},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _change_patient(connection: Connection, removal: Removal, patient_id: UUID) -> None:
+    if removal.kind is RemovalKind.WITHDRAWAL:
+        connection.execute("UPDATE crosswalk.patient SET withdrawn_by = %s WHERE id = %s", (removal.id, patient_id))
+        return
+    connection.execute(
+        "UPDATE crosswalk.patient SET uid_salt = %s WHERE id = %s", (secrets.token_bytes(_SALT_BYTES), patient_id)
+    )
+    connection.execute("UPDATE crosswalk.study SET research_study_uid = NULL WHERE patient_id = %s", (patient_id,))
+    connection.execute(
+        "WITH locked AS MATERIALIZED (SELECT se.id FROM crosswalk.series se JOIN crosswalk.study st"
+        " ON st.id = se.study_id WHERE st.patient_id = %s ORDER BY se.id FOR NO KEY UPDATE OF se)"
+        " UPDATE crosswalk.series se SET research_series_uid = NULL FROM locked WHERE se.id = locked.id",
+        (patient_id,),
+    )
+
+
+def _change_instances(connection: Connection, kind: RemovalKind, instance_ids: Sequence[int]) -> None:
+    if kind is RemovalKind.RE_ISSUE:
+        # Without its batch, so that whoever still works for that is too late.
+        connection.execute(
+            "UPDATE crosswalk.instance SET state = 'discovered', reason = '', detail = '', batch_id = NULL,"
+            " output_digest = NULL, research_sop_uid = NULL, state_changed_at = now() WHERE id = ANY(%s)",
+            (list(instance_ids),),
+        )
+        return
+    state, reason = ("withdrawn", "") if kind is RemovalKind.WITHDRAWAL else ("held", HoldReason.RECALLED.value)
+    connection.execute(
+        "UPDATE crosswalk.instance SET state = %s::crosswalk.instance_state, reason = %s, detail = '',"
+        " state_changed_at = now() WHERE id = ANY(%s)",
+        (state, reason, list(instance_ids)),
+    )
+
+
+def _end_releases(connection: Connection, removal_id: UUID) -> tuple[int, int]:
+    """Give every release that has any of it a tombstone, and the current ones a next version without it."""
+    affected = connection.execute(
+        "SELECT re.id, re.project, re.requester, re.criteria_digest, count(*),"
+        " NOT EXISTS (SELECT FROM crosswalk.tombstone t WHERE t.release_id = re.id)"
+        " FROM crosswalk.former_object f JOIN crosswalk.release_instance ri ON ri.instance_id = f.instance_id"
+        " JOIN crosswalk.release re ON re.id = ri.release_id WHERE f.removal_id = %s"
+        " GROUP BY re.id ORDER BY re.project, re.number",
+        (removal_id,),
+    ).fetchall()
+    for project in sorted({row[1] for row in affected}):
+        lock_numbers(connection, project)
+    replaced = 0
+    for release_id, project, requester, criteria_digest, instances, current in affected:
+        connection.execute(
+            "INSERT INTO crosswalk.tombstone (release_id, removal_id, instances) VALUES (%s, %s, %s)",
+            (release_id, removal_id, instances),
+        )
+        left = [
+            row[0]
+            for row in connection.execute(
+                "SELECT i.id FROM crosswalk.release_instance ri JOIN crosswalk.instance i ON i.id = ri.instance_id"
+                " WHERE ri.release_id = %s AND i.state = 'stored' ORDER BY i.id",
+                (release_id,),
+            )
+        ]
+        if not (current and left):
+            continue
+        new = enter_release(connection, project, requester, criteria_digest, len(left), replaces=release_id)
+        with connection.cursor().copy("COPY crosswalk.release_instance (release_id, instance_id) FROM STDIN") as copy:
+            for instance_id in left:
+                copy.write_row((new.id, instance_id))
+        replaced += 1
+    return len(affected), replaced

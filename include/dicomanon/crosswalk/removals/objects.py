@@ -1,0 +1,72 @@
+"""Former objects: what was removed, and what the research PACS showed of it afterwards."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from dicomanon.crosswalk.removals.rows import FormerObject, RemovalReceipt
+from dicomanon.crosswalk.rows import InstanceState
+from dicomanon.crosswalk.session import Connection
+from dicomanon.values import Pseudonym, ResearchUid
+
+
+def former_uids(connection: Connection, uids: Iterable[str]) -> set[str]:
+    """Return those of the research SOP Instance UIDs that objects had which were removed."""
+    rows = connection.execute(
+        "SELECT research_sop_uid FROM crosswalk.former_object WHERE research_sop_uid = ANY(%s)",
+        ([uid for uid in uids if uid],),
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def enter_former_objects(connection: Connection, removal_id: UUID, instance_ids: Sequence[int]) -> int:
+    """Remember the objects of instances that the research PACS has, or may have got by now; return how many."""
+    return connection.execute(
+        "INSERT INTO crosswalk.former_object (removal_id, instance_id, state, pseudonym, research_study_uid,"
+        " research_series_uid, research_sop_uid, output_digest, recipe_id, action_counts_id)"
+        " SELECT %s, i.id, i.state, p.pseudonym, st.research_study_uid, se.research_series_uid, i.research_sop_uid,"
+        " i.output_digest, i.recipe_id, i.action_counts_id FROM crosswalk.instance i"
+        " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
+        " JOIN crosswalk.patient p ON p.id = st.patient_id"
+        # What was validated may be on its way, and what was refused may have been taken all the same.
+        " WHERE i.id = ANY(%s) AND i.output_digest IS NOT NULL AND (i.state IN ('stored', 'validated')"
+        " OR i.state = 'held' AND i.reason = 'store-refused') ORDER BY i.id",
+        (removal_id, list(instance_ids)),
+    ).rowcount
+
+
+def former_objects(connection: Connection, removal_id: UUID, *, left: bool = False) -> list[FormerObject]:
+    """Return what a removal took, by study; with ``left`` only what is not known to be gone."""
+    rows = connection.execute(
+        "SELECT f.removal_id, f.instance_id, f.state, f.pseudonym, f.research_study_uid, f.research_series_uid,"
+        " f.research_sop_uid, f.output_digest, r.gone, r.means FROM crosswalk.former_object f"
+        " LEFT JOIN LATERAL (SELECT gone, means FROM crosswalk.removal_receipt r WHERE r.removal_id = f.removal_id"
+        " AND r.instance_id = f.instance_id ORDER BY r.id DESC LIMIT 1) r ON true"
+        " WHERE f.removal_id = %s AND (NOT %s OR r.gone IS NOT TRUE) ORDER BY f.research_study_uid, f.instance_id",
+        (removal_id, left),
+    ).fetchall()
+    return [
+        FormerObject(
+            row[0],
+            row[1],
+            InstanceState(row[2]),
+            Pseudonym(row[3]),
+            ResearchUid(row[4]),
+            ResearchUid(row[5]),
+            ResearchUid(row[6]),
+            row[7],
+            row[8],
+            row[9] or "",
+        )
+        for row in rows
+    ]
+
+
+def record_receipts(connection: Connection, removal_id: UUID, receipts: Iterable[RemovalReceipt]) -> None:
+    """Append what the research PACS showed; what it showed before is not said again."""
+    known = {one.instance_id: (one.gone, one.means) for one in former_objects(connection, removal_id)}
+    with connection.cursor().copy(
+        "COPY crosswalk.removal_receipt (removal_id, instance_id, gone, means) FROM STDIN"
+    ) as copy:
+        for receipt in receipts:
+            if known.get(receipt.instance_id) != (receipt.gone, receipt.means):
+                copy.write_row((removal_id, receipt.instance_id, receipt.gone, receipt.means))
