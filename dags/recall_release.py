@@ -7,8 +7,8 @@ certificate says what was done.
 
 **What you type is sealed.** The reason is encrypted before Airflow stores or logs it. Research UIDs are no identifiers.
 
-**Approval.** A login of Airflow asks; accounts of the operating system decide. The run waits until as many persons as
-the site demands (`DICOMANON_REMOVAL_APPROVALS`) have said `dicomanon removal approve`; the log of `request` has the id.
+**Approval.** A login of Airflow asks; accounts of the operating system decide. The run waits until as many of them as
+the site demands have said `dicomanon removal approve`; the log of `request` has the id.
 
 **Owner.** Data protection.
 

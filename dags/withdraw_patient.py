@@ -8,8 +8,8 @@ be undone.
 **What you type is sealed.** The reason and the Patient ID are encrypted before Airflow stores or
 logs them. A pseudonym is no identifier and is kept as it is.
 
-**Approval.** A login of Airflow asks; accounts of the operating system decide. The run waits until as many persons as
-the site demands (`DICOMANON_REMOVAL_APPROVALS`) have said `dicomanon removal approve`; the log of `request` has the id.
+**Approval.** A login of Airflow asks; accounts of the operating system decide. The run waits until as many of them as
+the site demands have said `dicomanon removal approve`; the log of `request` has the id.
 
 **Owner.** Data protection.
 

@@ -3,24 +3,30 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
 from threading import Thread
 
 import pytest
 from pydicom.dataset import Dataset
+from tests.mail import mail_desk
 from tests.promises.removing import ADA, GONE, KEPT, STAYING, WHY, WITHDRAWING, Clinic, clinic, release
 from tests.site import Run, Site, encoded, judge_by_counts, killed_at, read, slices, study
 
 from dicomanon.cohort import tombstone
 from dicomanon.crosswalk.removals.removals import Removals
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, Step
-from dicomanon.errors import Fatal
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.notices import FolderNotifier
 from dicomanon.pacs.removal import OrthancRemover
 from dicomanon.pacs.store import ResearchPacs, StoreObject, StoreResult
 from dicomanon.pipeline import pull, validate
+from dicomanon.pipeline.outline import outline
 from dicomanon.pipeline.removal import certificate, steps
 from dicomanon.pipeline.removal.certificate import certificate_file, verify_certificate
 from dicomanon.sample.headers import Study
+from dicomanon.sample.leaks import LeakScanner
 from dicomanon.signing import SigningKey
 
 
@@ -247,6 +253,32 @@ def test_a_removed_uid_still_tells_what_it_was_and_why_it_went(filled: Clinic) -
     assert (told.output_digest, told.profile_version) == (before.output_digest, before.profile_version)
     assert told.gone_at is not None and told.gone_at > told.marked_at
     assert len(filled.site.trace(told.research_study_uid).removals) == 3
+    assert f"  removed {uid} of {filled.pseudonym}: withdrawal {removal.id}, ticket DPO-17" in list(
+        outline(filled.site.trace(uid))
+    )
+
+
+def test_holders_are_told_by_e_mail_and_once(filled: Clinic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    contacts = tmp_path / "contacts.json"
+    contacts.write_text(json.dumps({"projects": {"lung-ai": ["pi@example.org"]}}))
+    monkeypatch.setenv("DICOMANON_NOTICE_CONTACTS", str(contacts))
+    removal = filled.request()
+    with mail_desk() as desk:
+        for name, value in {"HOST": "127.0.0.1", "PORT": desk.port, "SENDER": "dpo@example.org", "STARTTLS": 0}.items():
+            monkeypatch.setenv(f"DICOMANON_SMTP__{name}", str(value))
+        desk.answer = 450
+        with pytest.raises(Retriable):
+            filled.carry_out(removal)
+        desk.answer = 250
+        for _ in range(2):
+            filled.carry_out(removal)
+        (message,) = (message_from_bytes(taken, policy=default) for taken in desk.taken)
+    assert message["To"] == "pi@example.org"
+    (attached,) = message.iter_attachments()
+    assert set(attached.get_content().split()) == filled.former | {"SOPInstanceUID"}
+    text = message.get_body().get_content()
+    assert "3 of its 5 objects" in text and "Go on with release lung-ai/0002" in text
+    assert not LeakScanner([str(read(filled.sources[0]).PatientID), "asked by letter"]).scan_text(str(message))
 
 
 def test_the_certificate_verifies_and_a_changed_one_does_not(filled: Clinic) -> None:
