@@ -155,11 +155,11 @@ def test_requests_cannot_tell_who_has_withdrawn_from_who_never_was(filled: Clini
         }
 
 
-def withdraw(site: Site, of: Study) -> Removal:
-    """Mark the withdrawal of a study's patient."""
+def withdraw(site: Site, of: Study, kind: RemovalKind = RemovalKind.WITHDRAWAL) -> Removal:
+    """Mark the withdrawal, or the re-issue, of a study's patient."""
     with site.crosswalk() as crosswalk:
         pseudonym = str(site.account(of).pseudonym)
-        removal = crosswalk.removals.request_of_patient(RemovalKind.WITHDRAWAL, pseudonym, ADA, **WHY)
+        removal = crosswalk.removals.request_of_patient(kind, pseudonym, ADA, **WHY)
         crosswalk.removals.mark(removal)
     return removal
 
@@ -187,7 +187,10 @@ def test_what_is_at_work_when_the_mark_is_set_ends_withdrawn(site: Site, done: s
     assert site.staged_files() == []
 
 
-def test_what_is_being_sent_when_the_mark_is_set_is_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [RemovalKind.WITHDRAWAL, RemovalKind.RE_ISSUE])
+def test_what_is_being_sent_when_the_mark_is_set_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: RemovalKind
+) -> None:
     site.load(*slices(GONE))
     run = Run()
     (batch,) = run.pulled()
@@ -196,7 +199,7 @@ def test_what_is_being_sent_when_the_mark_is_set_is_waited_for(site: Site, monke
     at_work: list[Thread] = []
 
     def marked_meanwhile(pacs: ResearchPacs, objects: Iterable[StoreObject]) -> Iterator[StoreResult]:
-        removal = withdraw(site, GONE)
+        removal = withdraw(site, GONE, kind)
 
         def carry_out() -> None:
             with site.runtime() as runtime:
@@ -209,11 +212,16 @@ def test_what_is_being_sent_when_the_mark_is_set_is_waited_for(site: Site, monke
         yield from original(pacs, objects)
 
     monkeypatch.setattr(ResearchPacs, "store", marked_meanwhile)
-    with pytest.raises(Fatal, match="3 instances that were not validated"):
+    if kind is RemovalKind.WITHDRAWAL:
+        with pytest.raises(Fatal, match="3 instances that were not validated"):
+            run.store(batch)
+    else:
         run.store(batch)
     at_work[0].join(60)
+    assert not at_work[0].is_alive()
     assert site.research_objects() == {}
-    assert site.account(GONE).withdrawn == 3
+    account = site.account(GONE)
+    assert (account.withdrawn, account.pending) == ((3, 0) if kind is RemovalKind.WITHDRAWAL else (0, 3))
 
 
 def test_a_worker_that_knew_the_patient_before_stores_nothing_of_him(
@@ -269,6 +277,7 @@ def test_holders_are_told_by_e_mail_and_once(filled: Clinic, monkeypatch: pytest
         desk.answer = 450
         with pytest.raises(Retriable):
             filled.carry_out(removal)
+        assert set(filled.site.research_objects()) == filled.kept, "nothing waits for an e-mail server"
         desk.answer = 250
         for _ in range(2):
             filled.carry_out(removal)

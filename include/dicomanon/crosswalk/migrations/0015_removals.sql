@@ -59,6 +59,7 @@ CREATE TABLE crosswalk.former_object (
     output_digest       bytea NOT NULL,
     recipe_id           integer NOT NULL REFERENCES crosswalk.recipe,
     action_counts_id    bigint REFERENCES crosswalk.action_counts,
+    batch_id            bigint REFERENCES crosswalk.batch,
     marked_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (removal_id, instance_id)
 );

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.releases import REMOVAL_LOCK, enter_release, lock_numbers
@@ -17,12 +18,25 @@ _SALT_BYTES = 16
 
 # What a removal of each kind finds to do something about. A re-issue leaves alone what was never made, and takes up
 # again what was recalled.
-COVERED = {
+_COVERED: dict[RemovalKind, LiteralString] = {
     RemovalKind.WITHDRAWAL: "i.state <> 'withdrawn'",
     RemovalKind.RECALL: "i.state = 'stored'",
     RemovalKind.RE_ISSUE: "(i.state IN ('stored', 'validated', 'deidentified') OR i.state = 'held'"
     " AND i.reason = 'recalled')",
 }
+
+# By union, since no index serves an OR over two sub-selects, and the table is the largest of all.
+_IN_SCOPE: LiteralString = (
+    "FROM crosswalk.instance i WHERE i.id IN (SELECT m.id FROM crosswalk.removal r"
+    " JOIN crosswalk.study st ON st.patient_id = r.patient_id JOIN crosswalk.instance m ON m.study_id = st.id"
+    " WHERE r.id = %(removal)s"
+    " UNION ALL SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s) AND "
+)
+
+
+def covered(kind: RemovalKind) -> LiteralString:
+    """Return the clauses that select the instances ``i`` which a removal of this kind takes; asks for ``removal``."""
+    return _IN_SCOPE + _COVERED[kind]
 
 
 def mark(connection: Connection, removal: Removal) -> Counts:
@@ -36,7 +50,7 @@ def mark(connection: Connection, removal: Removal) -> Counts:
     # No release is made between what is stored now and what is left afterwards.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (REMOVAL_LOCK,))
     patient_id = _lock_patient(connection, removal)
-    instance_ids = _lock_instances(connection, removal, patient_id)
+    instance_ids = _lock_instances(connection, removal)
     objects = enter_former_objects(connection, removal.id, instance_ids)
     if patient_id is not None:
         _change_patient(connection, removal, patient_id)
@@ -46,7 +60,7 @@ def mark(connection: Connection, removal: Removal) -> Counts:
 
 
 def _lock_patient(connection: Connection, removal: Removal) -> UUID | None:
-    """Lock patient and studies, in the order in which everybody does."""
+    """Lock patient, studies and series, in the order in which everybody does."""
     row = connection.execute(
         "SELECT p.id, p.withdrawn_by FROM crosswalk.removal r JOIN crosswalk.patient p ON p.id = r.patient_id"
         " WHERE r.id = %s FOR NO KEY UPDATE OF p",
@@ -57,17 +71,19 @@ def _lock_patient(connection: Connection, removal: Removal) -> UUID | None:
     if removal.kind is RemovalKind.RE_ISSUE and row[1] is not None:
         raise Fatal("the patient has withdrawn: nothing of him is made anew")
     connection.execute("SELECT id FROM crosswalk.study WHERE patient_id = %s ORDER BY id FOR NO KEY UPDATE", (row[0],))
+    connection.execute(
+        "SELECT se.id FROM crosswalk.series se JOIN crosswalk.study st ON st.id = se.study_id"
+        " WHERE st.patient_id = %s ORDER BY se.id FOR NO KEY UPDATE OF se",
+        (row[0],),
+    )
     patient_id: UUID = row[0]
     return patient_id
 
 
-def _lock_instances(connection: Connection, removal: Removal, patient_id: UUID | None) -> list[int]:
+def _lock_instances(connection: Connection, removal: Removal) -> list[int]:
     rows = connection.execute(
-        "SELECT i.id FROM crosswalk.instance i WHERE (i.study_id IN"  # noqa: S608 - a constant of ours
-        " (SELECT id FROM crosswalk.study WHERE patient_id = %(patient)s)"
-        " OR i.id IN (SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s))"
-        f" AND {COVERED[removal.kind]} ORDER BY i.id FOR NO KEY UPDATE",
-        {"patient": patient_id, "removal": removal.id},
+        f"SELECT i.id {covered(removal.kind)} ORDER BY i.id FOR NO KEY UPDATE OF i",
+        {"removal": removal.id},
     ).fetchall()
     return [row[0] for row in rows]
 
@@ -81,9 +97,8 @@ def _change_patient(connection: Connection, removal: Removal, patient_id: UUID) 
     )
     connection.execute("UPDATE crosswalk.study SET research_study_uid = NULL WHERE patient_id = %s", (patient_id,))
     connection.execute(
-        "WITH locked AS MATERIALIZED (SELECT se.id FROM crosswalk.series se JOIN crosswalk.study st"
-        " ON st.id = se.study_id WHERE st.patient_id = %s ORDER BY se.id FOR NO KEY UPDATE OF se)"
-        " UPDATE crosswalk.series se SET research_series_uid = NULL FROM locked WHERE se.id = locked.id",
+        "UPDATE crosswalk.series se SET research_series_uid = NULL FROM crosswalk.study st"
+        " WHERE st.id = se.study_id AND st.patient_id = %s",
         (patient_id,),
     )
 

@@ -22,9 +22,9 @@ def enter_former_objects(connection: Connection, removal_id: UUID, instance_ids:
     """Remember the objects of instances that the research PACS has, or may have got by now; return how many."""
     return connection.execute(
         "INSERT INTO crosswalk.former_object (removal_id, instance_id, state, pseudonym, research_study_uid,"
-        " research_series_uid, research_sop_uid, output_digest, recipe_id, action_counts_id)"
+        " research_series_uid, research_sop_uid, output_digest, recipe_id, action_counts_id, batch_id)"
         " SELECT %s, i.id, i.state, p.pseudonym, st.research_study_uid, se.research_series_uid, i.research_sop_uid,"
-        " i.output_digest, i.recipe_id, i.action_counts_id FROM crosswalk.instance i"
+        " i.output_digest, i.recipe_id, i.action_counts_id, i.batch_id FROM crosswalk.instance i"
         " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
         " JOIN crosswalk.patient p ON p.id = st.patient_id"
         # What was validated may be on its way, and what was refused may have been taken all the same.

@@ -11,7 +11,7 @@ from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.cohort_reading import release_instances
 from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.removals import deciding, ending, objects
-from dicomanon.crosswalk.removals.marking import COVERED, Counts, mark
+from dicomanon.crosswalk.removals.marking import Counts, covered, mark
 from dicomanon.crosswalk.removals.rows import (
     Extent,
     FormerObject,
@@ -154,11 +154,7 @@ class Removals:
         """Tell what the removal would take if it were carried out now."""
         with self._session.transaction() as connection:
             rows = connection.execute(
-                "SELECT i.id, i.state FROM crosswalk.instance i WHERE (i.study_id IN"  # noqa: S608 - ours
-                " (SELECT st.id FROM crosswalk.study st JOIN crosswalk.removal r ON r.patient_id = st.patient_id"
-                " WHERE r.id = %(removal)s) OR i.id IN"
-                " (SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s))"
-                f" AND {COVERED[removal.kind]} ORDER BY i.state",
+                f"SELECT i.id, i.state {covered(removal.kind)} ORDER BY i.state",
                 {"removal": removal.id},
             ).fetchall()
             states: dict[InstanceState, int] = {}
@@ -208,9 +204,8 @@ class Removals:
         with self._session.transaction() as connection:
             connection.execute(f"SET LOCAL lock_timeout = '{_MOST_WAIT}'")
             batches = connection.execute(
-                "SELECT DISTINCT i.batch_id FROM crosswalk.former_object f JOIN crosswalk.instance i"
-                " ON i.id = f.instance_id WHERE f.removal_id = %s AND f.state <> 'stored' AND i.batch_id IS NOT NULL"
-                " ORDER BY 1",
+                "SELECT DISTINCT batch_id FROM crosswalk.former_object"
+                " WHERE removal_id = %s AND state <> 'stored' AND batch_id IS NOT NULL ORDER BY 1",
                 (removal.id,),
             ).fetchall()
             for (batch,) in batches:

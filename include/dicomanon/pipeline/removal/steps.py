@@ -36,6 +36,9 @@ def replace_releases(runtime: Runtime, removal_id: UUID) -> Counts:
         counts["releases"] += 1
         counts["folders"] += mark_if_ended(runtime.crosswalk, runtime.settings.release_dir, tombstone.release)
         counts["new_releases"] += write_next_version(runtime.crosswalk, runtime.settings.release_dir, tombstone)
+        if tombstone.replaced_by is not None:
+            # Another removal may have ended it since it was entered, and then looked for its folder in vain.
+            mark_if_ended(runtime.crosswalk, runtime.settings.release_dir, tombstone.replaced_by)
     _done(runtime, removal_id, Step.REPLACED, counts)
     return counts
 
@@ -125,11 +128,29 @@ STEPS: Final[tuple[tuple[Step, Callable[[Runtime, UUID], Counts]], ...]] = (
 
 
 def carry_out(runtime: Runtime, removal_id: UUID, note: Callable[[Step, Counts], None] | None = None) -> None:
-    """Do every step, those that are done already too: what they find done, they leave."""
+    """Do every step, those that are done already too: what they find done, they leave.
+
+    Once the removal is marked, no step waits for another's luck: an e-mail server that is away keeps nothing in the
+    research PACS, and a person who has still to remove objects keeps no holder uninformed.
+
+    Raises
+    ------
+    Retriable, Fatal
+        The first that a step raised, after the others; nothing is certified then.
+    """
+    failure: Retriable | Fatal | None = None
     for step, work in STEPS:
-        counts = work(runtime, removal_id)
-        if note is not None:
-            note(step, counts)
+        if failure is not None and step is Step.CERTIFIED:
+            raise failure
+        try:
+            counts = work(runtime, removal_id)
+        except (Retriable, Fatal) as error:
+            if step is Step.MARKED:
+                raise
+            failure = failure or error
+        else:
+            if note is not None:
+                note(step, counts)
 
 
 def _looked_for(runtime: Runtime, objects: Sequence[FormerObject], means: str) -> list[RemovalReceipt]:
