@@ -156,7 +156,10 @@ def sign() -> None:
 def make_key(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="New file for the private key.")],
 ) -> None:
-    """Make the key that heads are signed with, and print its public half: keep that with whoever checks."""
+    """Make the key that heads and certificates of removal are signed with, and print its public half.
+
+    Keep the public half with whoever checks.
+    """
     from dicomanon.signing import SigningKey
 
     sys.stdout.write(SigningKey.generate(file).public.pem())

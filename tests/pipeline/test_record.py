@@ -15,7 +15,7 @@ def test_a_batch_is_closed_when_every_instance_is_settled(site: Site) -> None:
     assert len(site.staged_files()) == 3, "what is needed again is not thrown away"
     run.validate(batch)
     run.store(batch)
-    assert run.update(batch) == {"stored": 3, "held": 0, "filtered": 0, "unsettled": 0}
+    assert run.update(batch) == {"stored": 3, "held": 0, "filtered": 0, "withdrawn": 0, "unsettled": 0}
     assert site.staged_files() == []
 
 

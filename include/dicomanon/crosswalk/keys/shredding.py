@@ -36,7 +36,7 @@ _OF_STUDIES: tuple[LiteralString, ...] = (
     "UPDATE crosswalk.identity_event SET detail_sealed = %(erased)s WHERE study_id = ANY(%(studies)s)",
     # Nothing is left to do for what was not settled: it could not even be asked for.
     "UPDATE crosswalk.instance SET state = 'held', reason = %(reason)s, detail = '', state_changed_at = now()"
-    " WHERE study_id = ANY(%(studies)s) AND state NOT IN ('stored', 'filtered')",
+    " WHERE study_id = ANY(%(studies)s) AND state NOT IN ('stored', 'filtered', 'withdrawn')",
 )
 
 
@@ -113,7 +113,7 @@ def _destroy_patient(keys: Keychain, connection: Connection, patient_id: UUID) -
     # Last: from here on nothing of the row changes any more.
     connection.execute(
         "UPDATE crosswalk.patient SET key_wrapped = NULL, key_destroyed_at = clock_timestamp(), identity_sealed = %s,"
-        " date_shift_sealed = %s, issuer_was_named = %s WHERE id = %s",
+        " date_shift_sealed = %s, issuer_was_named = %s, uid_salt = NULL WHERE id = %s",
         (ERASED, ERASED, named, patient_id),
     )
 

@@ -134,9 +134,17 @@ END $$;
 -- A patient who has withdrawn is known for ever, so as not to come back; the salt makes new research UIDs.
 ALTER TABLE crosswalk.patient ADD COLUMN withdrawn_by uuid REFERENCES crosswalk.removal;
 ALTER TABLE crosswalk.patient ADD COLUMN uid_salt bytea;
-COMMENT ON COLUMN crosswalk.patient.uid_salt IS 'NULL until a re-issue: the UIDs are those of the site''s key alone';
+COMMENT ON COLUMN crosswalk.patient.uid_salt IS
+    'no secret: of no use without the UID key; NULL until a re-issue, and after the keys were destroyed';
 CREATE TRIGGER patient_stays_withdrawn BEFORE UPDATE ON crosswalk.patient
     FOR EACH ROW WHEN (OLD.withdrawn_by IS NOT NULL AND NEW.withdrawn_by IS DISTINCT FROM OLD.withdrawn_by)
+    EXECUTE FUNCTION crosswalk.refuse_change();
+
+-- Of a patient whose keys were destroyed nothing changes any more but that he withdraws.
+DROP TRIGGER patient_stays_destroyed ON crosswalk.patient;
+CREATE TRIGGER patient_stays_destroyed BEFORE UPDATE ON crosswalk.patient
+    FOR EACH ROW WHEN (OLD.key_destroyed_at IS NOT NULL
+                       AND to_jsonb(NEW) - 'withdrawn_by' IS DISTINCT FROM to_jsonb(OLD) - 'withdrawn_by')
     EXECUTE FUNCTION crosswalk.refuse_change();
 
 -- What is stored leaves only as a removal says that covers this very object.

@@ -86,7 +86,8 @@ def read_removals(connection: Connection, site: Sealer, prefix: str = "") -> lis
     """Return the removals whose id begins so, oldest first."""
     rows = connection.execute(
         "SELECT r.id, r.kind, p.pseudonym, r.requested_by, r.counts_as_person, r.ticket, r.reason_sealed,"
-        " r.requested_at, r.release_id FROM crosswalk.removal r LEFT JOIN crosswalk.patient p ON p.id = r.patient_id"
+        " r.requested_at, r.release_id, p.key_destroyed_at"
+        " FROM crosswalk.removal r LEFT JOIN crosswalk.patient p ON p.id = r.patient_id"
         " WHERE starts_with(r.id::text, %s) ORDER BY r.requested_at, r.id",
         (prefix.lower(),),
     ).fetchall()
@@ -100,6 +101,7 @@ def read_removals(connection: Connection, site: Sealer, prefix: str = "") -> lis
             ticket=row[5],
             reason=open_phi(site, "removal.reason", row[0], row[6]),
             requested_at=row[7],
+            keys_destroyed_at=row[9],
             approvals=tuple(
                 Approval(*found)
                 for found in connection.execute(

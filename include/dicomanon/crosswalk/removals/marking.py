@@ -45,7 +45,7 @@ def mark(connection: Connection, removal: Removal) -> Counts:
     Raises
     ------
     Fatal
-        It is a re-issue of a patient who has withdrawn.
+        It is a re-issue of a patient who has withdrawn, or whose keys were destroyed.
     """
     # No release is made between what is stored now and what is left afterwards.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (REMOVAL_LOCK,))
@@ -62,7 +62,8 @@ def mark(connection: Connection, removal: Removal) -> Counts:
 def _lock_patient(connection: Connection, removal: Removal) -> UUID | None:
     """Lock patient, studies and series, in the order in which everybody does."""
     row = connection.execute(
-        "SELECT p.id, p.withdrawn_by FROM crosswalk.removal r JOIN crosswalk.patient p ON p.id = r.patient_id"
+        "SELECT p.id, p.withdrawn_by, p.key_destroyed_at"
+        " FROM crosswalk.removal r JOIN crosswalk.patient p ON p.id = r.patient_id"
         " WHERE r.id = %s FOR NO KEY UPDATE OF p",
         (removal.id,),
     ).fetchone()
@@ -70,6 +71,8 @@ def _lock_patient(connection: Connection, removal: Removal) -> UUID | None:
         return None
     if removal.kind is RemovalKind.RE_ISSUE and row[1] is not None:
         raise Fatal("the patient has withdrawn: nothing of him is made anew")
+    if removal.kind is RemovalKind.RE_ISSUE and row[2] is not None:
+        raise Fatal("the keys of the patient were destroyed: nobody knows what to make anew of")
     connection.execute("SELECT id FROM crosswalk.study WHERE patient_id = %s ORDER BY id FOR NO KEY UPDATE", (row[0],))
     connection.execute(
         "SELECT se.id FROM crosswalk.series se JOIN crosswalk.study st ON st.id = se.study_id"

@@ -27,9 +27,10 @@ def enter_former_objects(connection: Connection, removal_id: UUID, instance_ids:
         " i.output_digest, i.recipe_id, i.action_counts_id, i.batch_id FROM crosswalk.instance i"
         " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
         " JOIN crosswalk.patient p ON p.id = st.patient_id"
-        # What was validated may be on its way, and what was refused may have been taken all the same.
+        # What was validated may be on its way, also when the keys were destroyed then; what was refused may have been
+        # taken all the same.
         " WHERE i.id = ANY(%s) AND i.output_digest IS NOT NULL AND (i.state IN ('stored', 'validated')"
-        " OR i.state = 'held' AND i.reason = 'store-refused') ORDER BY i.id",
+        " OR i.state = 'held' AND i.reason IN ('store-refused', 'keys-destroyed')) ORDER BY i.id",
         (removal_id, list(instance_ids)),
     ).rowcount
 

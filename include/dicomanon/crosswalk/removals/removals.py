@@ -174,7 +174,7 @@ class Removals:
         Raises
         ------
         Fatal
-            Too few do; or it is a re-issue of a patient who has withdrawn.
+            Too few do; or it is a re-issue of a patient who has withdrawn, or whose keys were destroyed.
         """
         site = self._session.keys.site
         with self._session.transaction() as connection:

@@ -76,6 +76,8 @@ class Removal:
     ticket: str
     reason: Phi[str]
     requested_at: datetime
+    keys_destroyed_at: datetime | None = None
+    """When the keys of the patient were destroyed."""
     approvals: tuple[Approval, ...] = ()
     steps: Mapping[Step, StepDone] = field(default_factory=dict)
 

@@ -103,7 +103,7 @@ def certificate(
         "confirmed_by": "neither QIDO-RS nor WADO-RS of the research PACS shows any of the objects",
         "objects": [_object(one) for one in objects],
         "releases": [_release(one, notices) for one in tombstones],
-        "not_undone": _not_undone(removal.kind, tombstones, backup_days),
+        "not_undone": _not_undone(removal, tombstones, backup_days),
         "code_version": __version__,
         "signed_at": signed_at.isoformat(),
     }
@@ -134,7 +134,7 @@ def _release(tombstone: Tombstone, notices: Sequence[Notice]) -> dict[str, Any]:
     }
 
 
-def _not_undone(kind: RemovalKind, tombstones: Sequence[Tombstone], backup_days: int | None) -> list[str]:
+def _not_undone(removal: Removal, tombstones: Sequence[Tombstone], backup_days: int | None) -> list[str]:
     """Say in words what no program of ours can take back."""
     kept = "an unknown time" if backup_days is None else f"{backup_days} days"
     told = [f"Backups of the research PACS and of the crosswalk that were made before are kept for {kept}."]
@@ -144,12 +144,22 @@ def _not_undone(kind: RemovalKind, tombstones: Sequence[Tombstone], backup_days:
             "Copies that were downloaded, and what was made of them, are with those who hold the releases, who were"
             f" asked to delete them: {', '.join(holders)}."
         )
-    if kind is RemovalKind.WITHDRAWAL:
-        told.append(
-            "The crosswalk keeps, sealed, who the patient is and which objects there were, so that he is known and not"
-            " taken up again. The clinical PACS keeps its originals."
-        )
+    if removal.kind is RemovalKind.WITHDRAWAL:
+        told.append(_kept(removal.keys_destroyed_at) + " The clinical PACS keeps its originals.")
     return told
+
+
+def _kept(keys_destroyed_at: datetime | None) -> str:
+    if keys_destroyed_at is None:
+        return (
+            "The crosswalk keeps, sealed, who the patient is and which objects there were, so that he is known and not"
+            " taken up again. The keys of that can be destroyed; he stays barred."
+        )
+    return (
+        f"The keys of who the patient is, and of the source UIDs, were destroyed at {keys_destroyed_at.isoformat()}."
+        " The crosswalk keeps which research objects there were, and keyed hashes by which he is known and not taken up"
+        " again."
+    )
 
 
 def _digest(objects: Sequence[FormerObject]) -> str:
