@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.promises.removing import Clinic, clinic
+from tests.promises.removing import GONE, Clinic, clinic
 from tests.site import Site, judge_by_counts, read
 
 from dicomanon.console import DONE, FATAL, PARTLY
+from dicomanon.crosswalk.decisions.rows import Signed
 from dicomanon.pipeline import validate
 
 COMMAND = Path(sys.executable).parent / "dicomanon"
@@ -110,6 +111,21 @@ def test_a_recall_takes_a_list_of_objects(filled: Clinic, tmp_path: Path) -> Non
     assert done.returncode == DONE, done.stderr
     assert leak not in filled.site.research_objects()
     assert len(filled.site.research_objects()) == 4
+
+
+def test_what_a_split_left_open_is_reissued(filled: Clinic) -> None:
+    with filled.site.crosswalk() as crosswalk:
+        crosswalk.identities.split(
+            [str(filled.site.account(GONE).research_study_uid)], Signed("ada", "the ward filed it wrongly")
+        )
+    shown = run("reissue", "--open", *WHY)
+    assert shown.returncode == DONE
+    assert "takes 3 stored; releases: lung-ai/0001" in shown.stdout
+    done = run("reissue", "--open", "--yes", *WHY)
+    assert done.returncode == DONE, done.stderr
+    assert (the_one()["state"], set(filled.site.research_objects())) == ("certified", filled.kept)
+    assert "nothing is to be re-issued" in run("reissue", "--open", *WHY).stdout
+    assert "no patient is named" in run("reissue", filled.pseudonym, "--open", *WHY).stderr
 
 
 def test_what_is_left_to_a_person_is_listed(filled: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:

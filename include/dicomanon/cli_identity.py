@@ -21,6 +21,8 @@ identity_app = typer.Typer(
     no_args_is_help=True,
 )
 
+_NOTHING = "nothing is to be re-issued"
+
 Event = Annotated[str, typer.Argument(metavar="EVENT", help="Of `dicomanon identity list`; its first digits will do.")]
 MaybeEvent = Annotated[
     str | None, typer.Argument(metavar="[EVENT]", help="Of `dicomanon identity list`; its first digits will do.")
@@ -175,8 +177,7 @@ def reissues(as_json: Json = False) -> None:
         return
     for line in reissue_lines(waiting):
         say(line)
-    if not waiting:
-        say("nothing is to be re-issued")
+    say("`dicomanon removal reissue --open` removes them; then the next run makes them anew" if waiting else _NOTHING)
 
 
 @contextmanager

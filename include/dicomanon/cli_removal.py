@@ -1,7 +1,7 @@
 """``dicomanon removal``: withdrawal of a patient, recall of a release, re-issue; decided, carried out, certified."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import DONE, PARTLY, err, out, say
+from dicomanon.errors import DicomanonError
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.removals.rows import Extent, Removal, RemovalKind
@@ -49,11 +50,21 @@ def reissue(
     reason: Reason,
     ticket: Ticket,
     pseudonym: Annotated[str, typer.Argument(help="Of the patient; without, his Patient ID is asked for.")] = "",
+    owed: Annotated[
+        bool, typer.Option("--open", help="Of every patient with objects that wait in `dicomanon identity reissues`.")
+    ] = False,
     yes: Go = False,
 ) -> None:
     """Remove all objects of a patient, to be made anew under new research UIDs by the next runs."""
-    from dicomanon.crosswalk.removals.rows import RemovalKind
+    from dicomanon.crosswalk.removals.rows import RemovalKind, Requester
 
+    if owed:
+        if pseudonym:
+            raise typer.BadParameter("with --open no patient is named")
+        with _runtime() as runtime:
+            removals = runtime.crosswalk.removals.request_owed(Requester(signer()), reason=reason, ticket=ticket)
+            _go_on(runtime, removals, yes)
+        return
     _request_of_patient(RemovalKind.RE_ISSUE, pseudonym, reason, ticket, yes)
 
 
@@ -78,7 +89,7 @@ def recall(
         removal = runtime.crosswalk.removals.request_recall(
             project, number, Requester(signer()), reason=reason, ticket=ticket, research_sop_uids=uids
         )
-        _go_on(runtime, removal, yes)
+        _go_on(runtime, [removal], yes)
 
 
 @removal_app.command("approve")
@@ -182,20 +193,32 @@ def _request_of_patient(kind: "RemovalKind", pseudonym: str, reason: str, ticket
         removal = runtime.crosswalk.removals.request_of_patient(
             kind, pseudonym, Requester(signer()), reason=reason, ticket=ticket
         )
-        _go_on(runtime, removal, yes)
+        _go_on(runtime, [removal], yes)
 
 
-def _go_on(runtime: "Runtime", removal: "Removal", yes: bool) -> None:
-    say(f"{removal.kind} {removal.id}")
-    _show_extent(runtime.crosswalk.removals.extent(removal))
-    missing = removal.approvals_left(runtime.settings.removal_approvals)
-    if missing:
-        err.print(f"{missing} more must stand for it: `dicomanon removal approve {removal.id} --reason WHY`")
-        raise typer.Exit(PARTLY)
-    if not yes:
-        err.print(f"nothing is removed yet: `dicomanon removal run {removal.id}` does it")
-        raise typer.Exit(DONE)
-    _carry_out(runtime, removal)
+def _go_on(runtime: "Runtime", removals: Sequence["Removal"], yes: bool) -> None:
+    waiting = False
+    failure: DicomanonError | None = None
+    for removal in removals:
+        say(f"{removal.kind} {removal.id}")
+        _show_extent(runtime.crosswalk.removals.extent(removal))
+        missing = removal.approvals_left(runtime.settings.removal_approvals)
+        if missing:
+            err.print(f"{missing} more must stand for it: `dicomanon removal approve {removal.id} --reason WHY`")
+            waiting = True
+        elif yes:
+            try:
+                _carry_out(runtime, removal)
+            except DicomanonError as error:
+                # The others do not wait for what one has met.
+                failure = failure or error
+        else:
+            err.print(f"nothing is removed yet: `dicomanon removal run {removal.id}` does it")
+    if not removals:
+        say("nothing is to be re-issued")
+    if failure is not None:
+        raise failure
+    raise typer.Exit(PARTLY if waiting else DONE)
 
 
 def _carry_out(runtime: "Runtime", removal: "Removal") -> None:

@@ -27,6 +27,8 @@ _FIRST_WITH_KEYS = 10
 _RENAMED = {"identity_event": {"kind", "parts"}}
 """What 0013 calls otherwise; its own test tells how."""
 _OF_KEYRING = ("keyring_fingerprint", "site_key", "wrapping_key_slot", "wrapping_key")
+_SCRATCH = ("archive_survey",)
+"""Unlogged: empty after a crash of the server, and made anew by the next check."""
 ROWS = Path(__file__).with_name("rows_of_each_migration")
 
 CATALOG = {
@@ -190,6 +192,8 @@ def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: 
         with psycopg.connect(dsn) as connection:
             assert migrations.migrate(connection) == 1
         assert catalog(dsn) == fresh
+        for table in _SCRATCH:
+            before.pop(table)
         assert_kept(before, rows(dsn))
     finally:
         server.stop()
@@ -253,7 +257,9 @@ def test_a_crosswalk_of_an_earlier_state_goes_on_working(crosswalk_dsn: str, key
         crosswalk.migrate()
         with psycopg.connect(crosswalk_dsn) as connection:
             # What the rows hold is invented and opens with no key.
-            connection.execute("UPDATE crosswalk.instance SET state = 'held', reason = 'x' WHERE state <> 'stored'")
+            connection.execute(
+                "UPDATE crosswalk.instance SET state = 'held', reason = 'x' WHERE state NOT IN ('stored', 'withdrawn')"
+            )
         discover(crosswalk, "1.2.3", sightings("1.2.3", 2))
         run = Run(crosswalk)
         run.complete(DOE)

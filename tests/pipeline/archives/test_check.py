@@ -14,12 +14,15 @@ from dicomanon.backup.key import BackupKey
 from dicomanon.backup.making import make_backup
 from dicomanon.backup.restoring import restore
 from dicomanon.crosswalk.archives.causes import Cause, Severity, texts
+from dicomanon.crosswalk.removals.rows import RemovalKind, Requester
 from dicomanon.errors import Fatal
 from dicomanon.local_stack.orthanc import OrthancServer
 from dicomanon.pipeline.archives import check as checking
 from dicomanon.pipeline.archives import survey
 from dicomanon.pipeline.archives.check import check_archives, report, require_nothing_lost
 from dicomanon.pipeline.archives.task import reconcile_archives
+from dicomanon.pipeline.removal.certificate import certificate_file
+from dicomanon.pipeline.removal.steps import carry_out
 from dicomanon.settings import Settings
 
 A, B, C = study("a"), study("b", number=2), study("c", person(3), number=3)
@@ -117,6 +120,44 @@ def test_what_was_stored_and_is_missing_and_comes_back(site: Site) -> None:
         ("study-missing", research_study(site, B), "3 instances"),
     }
     put(site.research, data, *whole)
+    assert checked(site) == {}
+
+
+def removed(site: Site, kind: RemovalKind, of: Any) -> Path:
+    """Withdraw or re-issue the patient of a study; return the certificate."""
+    with site.runtime() as runtime:
+        asked = runtime.crosswalk.removals.request_of_patient(
+            kind, str(site.account(of).pseudonym), Requester("ada"), reason="asked by letter", ticket="DPO-17"
+        )
+        carry_out(runtime, asked.id)
+        return certificate_file(runtime.settings.certificate_dir, asked)
+
+
+@pytest.fixture
+def orthanc(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOMANON_RESEARCH_ORTHANC_URL", site.research.url)
+
+
+@pytest.mark.usefixtures("orthanc")
+@pytest.mark.parametrize(
+    ("kind", "cause", "number"),
+    [(RemovalKind.WITHDRAWAL, "instance-not-removed", 3), (RemovalKind.RE_ISSUE, "study-not-removed", 1)],
+)
+def test_what_was_removed_is_missed_by_nobody_and_noticed_when_it_is_there_again(
+    site: Site, kind: RemovalKind, cause: str, number: int
+) -> None:
+    site.ingest(*slices(A), *slices(C))
+    former = objects_of(site, A)
+    removed(site, kind, A)
+    Run().complete()
+    assert checked(site, digests=20) == {}
+    put(site.research, *former.values())
+    assert checked(site) == {cause: number}
+    named = {uid for _, uid, _ in differences(site)}
+    assert named == (set(former) if number > 1 else {str(read(next(iter(former.values()))).StudyInstanceUID)})
+    with site.runtime() as runtime:
+        (asked,) = runtime.crosswalk.removals.all()
+        carry_out(runtime, asked.id)
     assert checked(site) == {}
 
 
@@ -343,6 +384,25 @@ class TestAfterARestore:
         assert checked(site, digests=50) == {}
         site.assert_settled(*slices(A), *slices(C))
         assert old not in {row[0] for row in site.rows("SELECT pseudonym FROM crosswalk.patient")}
+
+    def test_so_does_a_removal_since_until_it_was_done_again(
+        self, site: Site, key: BackupKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DICOMANON_RESEARCH_ORTHANC_URL", site.research.url)
+        site.ingest(*slices(A), *slices(C))
+        backup = make_backup(site.dsn, tmp_path / "backups", key)
+        first = removed(site, RemovalKind.WITHDRAWAL, C)
+        assert checked(site) == {}
+        self.back_to(site, backup, key)
+        assert checked(site) == {"removal-unknown": 1, "study-missing": 1}
+        assert ("removal-unknown", "", first.name) in differences(site)
+        with pytest.raises(Fatal, match="was restored"):
+            Run().discover()
+        removed(site, RemovalKind.WITHDRAWAL, C)
+        first.rename(tmp_path / first.name)
+        assert checked(site) == {}
+        assert Run().complete()["unbalanced"] == 0
+        assert site.account(C).withdrawn == 3
 
     def test_so_does_one_whose_study_the_clinical_pacs_has_no_more(
         self, site: Site, key: BackupKey, tmp_path: Path

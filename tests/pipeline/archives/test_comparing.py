@@ -1,8 +1,11 @@
 """What differs in one study; without servers."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from dicomanon.crosswalk.archives.causes import Cause
 from dicomanon.crosswalk.archives.rows import Difference, InstanceKey, LedgerInstance, LedgerStudy
@@ -40,9 +43,12 @@ def clinical(*numbers: int) -> dict[InstanceKey, str]:
 
 
 def compared(
-    ledger: Sequence[LedgerInstance], sources: Mapping[InstanceKey, str], objects: Sequence[InstanceSighting]
+    ledger: Sequence[LedgerInstance],
+    sources: Mapping[InstanceKey, str],
+    objects: Sequence[InstanceSighting],
+    former: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Difference]:
-    return list(compare_research(STUDY, ledger, sources, objects, research))
+    return list(compare_research(STUDY, ledger, sources, objects, research, former))
 
 
 class TestClinical:
@@ -70,6 +76,17 @@ class TestResearch:
     def test_a_study_of_which_nothing_is_left_is_one_difference(self) -> None:
         (missing,) = compared([row(1), row(2)], clinical(1, 2), [])
         assert missing == Difference(Cause.STUDY_MISSING, STUDY.study_id, detail="2 instances")
+
+    @pytest.mark.parametrize("state", ["withdrawn", "held", "discovered"])
+    def test_what_was_removed_is_neither_missing_nor_unknown(self, state: str) -> None:
+        former = {research("1.2.2"): 2}
+        ledger = [row(1), row(2, state, research_sop_uid="" if state == "discovered" else research("1.2.2"))]
+        assert compared(ledger, clinical(1, 2), shown(1), former) == []
+        (there,) = compared(ledger, clinical(1, 2), shown(1, 2), former)
+        assert there == Difference(Cause.INSTANCE_NOT_REMOVED, STUDY.study_id, 2, research_uid=research("1.2.2"))
+
+    def test_what_is_removed_while_it_is_looked_for_is_not_missing(self) -> None:
+        assert compared([row(1)], clinical(1), [], {research("1.2.1"): 1}) == []
 
     def test_a_stray_is_a_secret(self) -> None:
         (stray,) = compared([row(1)], clinical(1), [*shown(1), InstanceSighting("9.9", "9.9.9", CT)])

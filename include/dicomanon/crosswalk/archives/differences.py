@@ -85,6 +85,16 @@ def note_same(session: Session, one: Difference, at: datetime) -> None:
         )
 
 
+def note_removed(session: Session, at: datetime) -> None:
+    """Mark as gone that bytes differ of instances which are not stored any more."""
+    with session.transaction() as connection:
+        connection.execute(
+            "UPDATE crosswalk.archive_difference d SET gone_at = %s FROM crosswalk.instance i"
+            " WHERE d.gone_at IS NULL AND d.cause = %s AND i.id = d.instance_id AND i.state <> 'stored'",
+            (at, Cause.DIGEST_DIFFERS.value),
+        )
+
+
 def open_counts(session: Session) -> dict[Cause, int]:
     """Count what differs now, by cause."""
     with session.transaction() as connection:

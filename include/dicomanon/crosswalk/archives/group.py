@@ -1,7 +1,7 @@
 """The crosswalk's part in a check of the archives: surveys, differences, progress, and the gate after a restore."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -79,6 +79,28 @@ class Archives:
         """Return which studies are what a surveyed clinical study is called in research, with its row if any."""
         return surveys.ours(self._session, check_id, research_uids)
 
+    def former_studies(self, research_uids: Sequence[str]) -> dict[str, UUID]:
+        """Return which of these UIDs studies had whose objects were removed."""
+        return surveys.former_studies(self._session, research_uids)
+
+    def former_objects(self, study_id: UUID) -> dict[str, int]:
+        """Return the instances of a study by the research UIDs of objects that were removed of them."""
+        with self._session.transaction() as connection:
+            rows = connection.execute(
+                "SELECT f.research_sop_uid, f.instance_id FROM crosswalk.former_object f"
+                " JOIN crosswalk.instance i ON i.id = f.instance_id WHERE i.study_id = %s",
+                (study_id,),
+            ).fetchall()
+        return dict(rows)
+
+    def unknown_removals(self, removal_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of these are no removals that the crosswalk knows."""
+        with self._session.transaction() as connection:
+            rows = connection.execute(
+                "SELECT id FROM crosswalk.removal WHERE id = ANY(%s)", (list(removal_ids),)
+            ).fetchall()
+        return set(removal_ids) - {row[0] for row in rows}
+
     def known_pseudonyms(self, pseudonyms: Sequence[str]) -> set[str]:
         """Return which of these are pseudonyms of patients."""
         return surveys.known_pseudonyms(self._session, pseudonyms)
@@ -146,10 +168,15 @@ class Archives:
                 "  ORDER BY id LIMIT 1) AS i"
                 " UNION SELECT instance_id FROM crosswalk.archive_difference WHERE gone_at IS NULL AND cause = %s"
                 ") AS sample JOIN crosswalk.instance i ON i.id = sample.id"
-                " JOIN crosswalk.study st ON st.id = i.study_id JOIN crosswalk.series se ON se.id = i.series_id",
+                " JOIN crosswalk.study st ON st.id = i.study_id JOIN crosswalk.series se ON se.id = i.series_id"
+                " WHERE i.state = 'stored'",
                 (number, Cause.DIGEST_DIFFERS.value),
             ).fetchall()
         return [StoredSample(*row) for row in rows]
+
+    def note_removed(self, at: datetime) -> None:
+        """Say that other bytes of what is not stored any more do not matter."""
+        differences.note_removed(self._session, at)
 
     def note_same(self, difference: Difference, at: datetime) -> None:
         """Say that something which may have differed before does not, now."""

@@ -1,6 +1,6 @@
 """What goes into the crosswalk of a check of the archives, and comes out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -62,6 +62,8 @@ class LedgerStudy:
     observed: int
     stored: int
     pseudonym: Pseudonym | None
+    uid_salt: bytes | None = field(default=None, repr=False)
+    """Of a patient whose research UIDs were re-issued."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ CLINICAL, RESEARCH = "clinical", "research"
 
 _COLUMNS: LiteralString = (
     " st.id, st.uid_sealed, st.key_wrapped, coalesce(st.research_study_uid, ''), st.observed_count,"
-    " (SELECT count(*) FROM crosswalk.instance i WHERE i.study_id = st.id AND i.state = 'stored'), p.pseudonym"
+    " (SELECT count(*) FROM crosswalk.instance i WHERE i.study_id = st.id AND i.state = 'stored'), p.pseudonym,"
+    " p.uid_salt"
     " FROM crosswalk.study st LEFT JOIN crosswalk.patient p ON p.id = st.patient_id"
 )
 
@@ -84,6 +85,17 @@ def ours(session: Session, check_id: UUID, research_uids: Sequence[str]) -> dict
         ).fetchall()
     wanted = set(research_uids)
     return {uid if uid in wanted else keys[key]: study_id for uid, key, study_id in rows}
+
+
+def former_studies(session: Session, research_uids: Sequence[str]) -> dict[str, UUID]:
+    """Return which of these UIDs studies had whose objects were removed, each with its row in the ledger."""
+    with session.transaction() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT f.research_study_uid, i.study_id FROM crosswalk.former_object f"
+            " JOIN crosswalk.instance i ON i.id = f.instance_id WHERE f.research_study_uid = ANY(%s)",
+            (list(research_uids),),
+        ).fetchall()
+    return dict(rows)
 
 
 def known_pseudonyms(session: Session, pseudonyms: Sequence[str]) -> set[str]:
@@ -171,7 +183,7 @@ def _add(session: Session, check_id: UUID, side: str, rows: Sequence[tuple[bytes
 
 
 def _study(session: Session, row: Sequence[Any]) -> LedgerStudy:
-    study_id, sealed, wrapped, research_uid, observed, stored, pseudonym = row
+    study_id, sealed, wrapped, research_uid, observed, stored, pseudonym, uid_salt = row
     return LedgerStudy(
         study_id=study_id,
         uid=open_phi(session.keys.of("study", study_id, wrapped), "study.uid", study_id, sealed),
@@ -179,4 +191,5 @@ def _study(session: Session, row: Sequence[Any]) -> LedgerStudy:
         observed=observed,
         stored=stored,
         pseudonym=Pseudonym(pseudonym) if pseudonym else None,
+        uid_salt=uid_salt,
     )

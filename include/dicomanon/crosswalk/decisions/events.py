@@ -5,7 +5,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from dicomanon.crosswalk.decisions.merging import assign, merge_for_event, pseudonym_of, require_keys, row_of
+from dicomanon.crosswalk.decisions.merging import (
+    assign,
+    merge_for_event,
+    pseudonym_of,
+    require_keys,
+    require_present,
+    row_of,
+)
 from dicomanon.crosswalk.decisions.rows import Decided, DecisionKind, Signed
 from dicomanon.crosswalk.decisions.signing import Decision, decision, open_reissues, settle_events
 from dicomanon.crosswalk.identities import PARTS, tells
@@ -106,6 +113,7 @@ def split(
             " FROM crosswalk.study st WHERE st.id = ANY(%s) ORDER BY st.id FOR NO KEY UPDATE OF st",
             (studies,),
         ).fetchall()
+        require_present(connection, [survivor, *(patient for _, patient, _ in before if patient)])
         assign(taken, studies, survivor, keyed=True)
         for study_id, _, person in before:
             if to and person not in {None, survivor}:

@@ -108,8 +108,8 @@ class Identities:
         Raises
         ------
         Fatal
-            A pseudonym is unknown, they are one patient already, ``keep`` is of neither, or the keys of one of them
-            were destroyed.
+            A pseudonym is unknown, they are one patient already, ``keep`` is of neither, the keys of one of them were
+            destroyed, or one of them has withdrawn and the other has not.
         """
         return merging.merge(self._session, pseudonyms, keep, signed)
 
@@ -131,7 +131,8 @@ class Identities:
         Raises
         ------
         Fatal
-            The pseudonym is unknown, of a patient who is not merged into another, or of one whose keys were destroyed.
+            The pseudonym is unknown, of a patient who is not merged into another, of one whose keys were destroyed, or
+            of one who has withdrawn.
         """
         return merging.unmerge(self._session, pseudonym, signed)
 
@@ -185,7 +186,8 @@ class Identities:
         Raises
         ------
         Fatal
-            A study, event or pseudonym is unknown, the studies are of several patients, or keys of one were destroyed.
+            A study, event or pseudonym is unknown, the studies are of several patients, keys of one were destroyed, or
+            one has withdrawn.
         """
         return events.split(self._session, research_study_uids, event_id, to, signed)
 

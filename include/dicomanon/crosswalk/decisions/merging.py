@@ -55,6 +55,7 @@ def unmerge(session: Session, pseudonym: str, signed: Signed) -> Decided:
         before = _survivor(connection, row)
         _lock_persons(connection, [before])
         require_keys(connection, [before])
+        require_present(connection, [before])
         _move(taken, row, None)
         # What was made since for this patient's identifiers bears the other one's pseudonym, or waits to.
         studies = [
@@ -131,6 +132,25 @@ def require_keys(connection: Connection, patient_ids: Sequence[UUID]) -> None:
         raise Fatal("the keys of a patient of this decision were destroyed: who that was is not known any more")
 
 
+def require_present(connection: Connection, patient_ids: Sequence[UUID]) -> None:
+    """Refuse to give anything to, or take anything from, a patient who has withdrawn.
+
+    Raises
+    ------
+    Fatal
+        One of them has.
+    """
+    row = connection.execute(
+        "SELECT pseudonym FROM crosswalk.patient WHERE id = ANY(%s) AND withdrawn_by IS NOT NULL LIMIT 1",
+        (list(patient_ids),),
+    ).fetchone()
+    if row:
+        raise Fatal(
+            f"{row[0]} has withdrawn, which is final: a study that is theirs is split off to a new patient, and that"
+            " one withdrawn"
+        )
+
+
 def pseudonym_of(connection: Connection, patient_id: UUID) -> Pseudonym:
     """Return the pseudonym of a row."""
     row = connection.execute("SELECT pseudonym FROM crosswalk.patient WHERE id = %s", (patient_id,)).fetchone()
@@ -146,6 +166,7 @@ def _merge(taken: Decision, one: UUID, other: UUID, kept: UUID | None) -> Decide
         raise Fatal("the two are one patient already")
     _lock_persons(connection, list(roots))
     require_keys(connection, list(roots))
+    _require_both_withdrawn_or_none(connection, list(roots))
     by_age = [
         row[0]
         for row in connection.execute(
@@ -176,6 +197,19 @@ def _merge(taken: Decision, one: UUID, other: UUID, kept: UUID | None) -> Decide
         freed=freed,
         releases=releases_of(connection, studies),
     )
+
+
+def _require_both_withdrawn_or_none(connection: Connection, roots: Sequence[UUID]) -> None:
+    # A withdrawal has a ticket, whom to ask, and a certificate: a merge is no way to withdraw anybody, or half of one.
+    rows = connection.execute(
+        "SELECT pseudonym, withdrawn_by IS NOT NULL FROM crosswalk.patient WHERE id = ANY(%s)", (list(roots),)
+    ).fetchall()
+    gone, left = ([pseudonym for pseudonym, withdrawn in rows if withdrawn is state] for state in (True, False))
+    if gone and left:
+        raise Fatal(
+            f"{gone[0]} has withdrawn: if {left[0]} is the same person, withdraw that one too, with"
+            f" `dicomanon removal withdraw {left[0]}`, then merge them"
+        )
 
 
 def _move(taken: Decision, patient_id: UUID, into: UUID | None) -> None:

@@ -120,6 +120,8 @@ CREATE TABLE crosswalk.removal_step (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (removal_id, step)
 );
+CREATE INDEX removal_step_marked ON crosswalk.removal_step (step) WHERE step = 'marked';
+COMMENT ON INDEX crosswalk.removal_step_marked IS 'how many are marked tells whoever remembers a patient to look again';
 
 DO $$
 DECLARE name text;
@@ -139,6 +141,18 @@ COMMENT ON COLUMN crosswalk.patient.uid_salt IS
 CREATE TRIGGER patient_stays_withdrawn BEFORE UPDATE ON crosswalk.patient
     FOR EACH ROW WHEN (OLD.withdrawn_by IS NOT NULL AND NEW.withdrawn_by IS DISTINCT FROM OLD.withdrawn_by)
     EXECUTE FUNCTION crosswalk.refuse_change();
+
+-- A person has withdrawn as a whole or not at all: no merge makes one of both.
+CREATE FUNCTION crosswalk.refuse_half_withdrawn() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM crosswalk.patient p WHERE p.id = NEW.merged_into
+               AND (p.withdrawn_by IS NULL) <> (NEW.withdrawn_by IS NULL)) THEN
+        RAISE EXCEPTION 'one of the patients has withdrawn, the other has not' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER patient_merges_with_the_like BEFORE UPDATE OF merged_into ON crosswalk.patient
+    FOR EACH ROW WHEN (NEW.merged_into IS NOT NULL) EXECUTE FUNCTION crosswalk.refuse_half_withdrawn();
 
 -- Of a patient whose keys were destroyed nothing changes any more but that he withdraws.
 DROP TRIGGER patient_stays_destroyed ON crosswalk.patient;

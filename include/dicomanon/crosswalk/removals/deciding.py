@@ -29,9 +29,11 @@ def enter_request(
 ) -> UUID:
     """Enter a request and its access event, unless it is there already; return its id."""
     existing = connection.execute(
-        "SELECT id FROM crosswalk.removal WHERE request_key = %s OR (kind = %s AND kind = 'withdrawal'"
-        " AND patient_id = %s)",
-        (request_key, kind.value, patient_id),
+        "SELECT r.id FROM crosswalk.removal r WHERE r.request_key = %(key)s OR (r.kind = %(kind)s"
+        " AND r.kind = 'withdrawal' AND r.patient_id IN (SELECT p.id FROM crosswalk.patient p"
+        " JOIN crosswalk.patient named ON named.survivor_id = p.survivor_id WHERE named.id = %(patient)s))"
+        " ORDER BY r.requested_at, r.id LIMIT 1",
+        {"key": request_key, "kind": kind.value, "patient": patient_id},
     ).fetchone()
     if existing:
         found: UUID = existing[0]

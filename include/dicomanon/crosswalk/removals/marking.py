@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
+from dicomanon.crosswalk.people import one_decision_at_a_time
 from dicomanon.crosswalk.releases import REMOVAL_LOCK, enter_release, lock_numbers
 from dicomanon.crosswalk.removals.objects import enter_former_objects
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind
@@ -28,7 +29,9 @@ _COVERED: dict[RemovalKind, LiteralString] = {
 # By union, since no index serves an OR over two sub-selects, and the table is the largest of all.
 _IN_SCOPE: LiteralString = (
     "FROM crosswalk.instance i WHERE i.id IN (SELECT m.id FROM crosswalk.removal r"
-    " JOIN crosswalk.study st ON st.patient_id = r.patient_id JOIN crosswalk.instance m ON m.study_id = st.id"
+    " JOIN crosswalk.patient named ON named.id = r.patient_id"
+    " JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
+    " JOIN crosswalk.study st ON st.patient_id = p.id JOIN crosswalk.instance m ON m.study_id = st.id"
     " WHERE r.id = %(removal)s"
     " UNION ALL SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s) AND "
 )
@@ -42,6 +45,8 @@ def covered(kind: RemovalKind) -> LiteralString:
 def mark(connection: Connection, removal: Removal) -> Counts:
     """Change every row that the removal is about; the caller has made sure that it may be, and is not yet.
 
+    A withdrawal and a re-issue are of a person: of every row that was merged with the one that was named.
+
     Raises
     ------
     Fatal
@@ -49,38 +54,42 @@ def mark(connection: Connection, removal: Removal) -> Counts:
     """
     # No release is made between what is stored now and what is left afterwards.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (REMOVAL_LOCK,))
-    patient_id = _lock_patient(connection, removal)
+    # Nobody is merged, split or forgotten meanwhile.
+    one_decision_at_a_time(connection)
+    patients = _lock_person(connection, removal)
     instance_ids = _lock_instances(connection, removal)
     objects = enter_former_objects(connection, removal.id, instance_ids)
-    if patient_id is not None:
-        _change_patient(connection, removal, patient_id)
+    if patients:
+        _change_person(connection, removal, patients)
     _change_instances(connection, removal.kind, instance_ids)
+    _close_reissues(connection, instance_ids)
     ended, replaced = _end_releases(connection, removal.id)
     return {"instances": len(instance_ids), "objects": objects, "releases": ended, "new_releases": replaced}
 
 
-def _lock_patient(connection: Connection, removal: Removal) -> UUID | None:
-    """Lock patient, studies and series, in the order in which everybody does."""
-    row = connection.execute(
-        "SELECT p.id, p.withdrawn_by, p.key_destroyed_at"
-        " FROM crosswalk.removal r JOIN crosswalk.patient p ON p.id = r.patient_id"
-        " WHERE r.id = %s FOR NO KEY UPDATE OF p",
+def _lock_person(connection: Connection, removal: Removal) -> list[UUID]:
+    """Lock the patient rows of the person, their studies and series, in the order in which everybody does."""
+    rows = connection.execute(
+        "SELECT p.id, p.withdrawn_by, p.key_destroyed_at FROM crosswalk.removal r"
+        " JOIN crosswalk.patient named ON named.id = r.patient_id"
+        " JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
+        " WHERE r.id = %s ORDER BY p.id FOR NO KEY UPDATE OF p",
         (removal.id,),
-    ).fetchone()
-    if row is None:
-        return None
-    if removal.kind is RemovalKind.RE_ISSUE and row[1] is not None:
+    ).fetchall()
+    if removal.kind is RemovalKind.RE_ISSUE and any(row[1] for row in rows):
         raise Fatal("the patient has withdrawn: nothing of him is made anew")
-    if removal.kind is RemovalKind.RE_ISSUE and row[2] is not None:
+    if removal.kind is RemovalKind.RE_ISSUE and any(row[2] for row in rows):
         raise Fatal("the keys of the patient were destroyed: nobody knows what to make anew of")
-    connection.execute("SELECT id FROM crosswalk.study WHERE patient_id = %s ORDER BY id FOR NO KEY UPDATE", (row[0],))
+    patients = [row[0] for row in rows]
+    connection.execute(
+        "SELECT id FROM crosswalk.study WHERE patient_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (patients,)
+    )
     connection.execute(
         "SELECT se.id FROM crosswalk.series se JOIN crosswalk.study st ON st.id = se.study_id"
-        " WHERE st.patient_id = %s ORDER BY se.id FOR NO KEY UPDATE OF se",
-        (row[0],),
+        " WHERE st.patient_id = ANY(%s) ORDER BY se.id FOR NO KEY UPDATE OF se",
+        (patients,),
     )
-    patient_id: UUID = row[0]
-    return patient_id
+    return patients
 
 
 def _lock_instances(connection: Connection, removal: Removal) -> list[int]:
@@ -91,18 +100,28 @@ def _lock_instances(connection: Connection, removal: Removal) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _change_patient(connection: Connection, removal: Removal, patient_id: UUID) -> None:
+def _change_person(connection: Connection, removal: Removal, patients: Sequence[UUID]) -> None:
     if removal.kind is RemovalKind.WITHDRAWAL:
-        connection.execute("UPDATE crosswalk.patient SET withdrawn_by = %s WHERE id = %s", (removal.id, patient_id))
+        connection.execute(
+            "UPDATE crosswalk.patient SET withdrawn_by = %s WHERE id = ANY(%s) AND withdrawn_by IS NULL",
+            (removal.id, patients),
+        )
         return
+    # One salt for all rows of the person, so that references between the studies of merged patients resolve.
     connection.execute(
-        "UPDATE crosswalk.patient SET uid_salt = %s WHERE id = %s", (secrets.token_bytes(_SALT_BYTES), patient_id)
+        "UPDATE crosswalk.patient SET uid_salt = %s WHERE id = ANY(%s)", (secrets.token_bytes(_SALT_BYTES), patients)
     )
-    connection.execute("UPDATE crosswalk.study SET research_study_uid = NULL WHERE patient_id = %s", (patient_id,))
+    connection.execute("UPDATE crosswalk.study SET research_study_uid = NULL WHERE patient_id = ANY(%s)", (patients,))
     connection.execute(
         "UPDATE crosswalk.series se SET research_series_uid = NULL FROM crosswalk.study st"
-        " WHERE st.id = se.study_id AND st.patient_id = %s",
-        (patient_id,),
+        " WHERE st.id = se.study_id AND st.patient_id = ANY(%s)",
+        (patients,),
+    )
+    # What a batch is making under the former salt is made again: without its batch, whoever does that is too late.
+    connection.execute(
+        "UPDATE crosswalk.instance i SET batch_id = NULL FROM crosswalk.study st"
+        " WHERE st.id = i.study_id AND st.patient_id = ANY(%s) AND i.state = 'discovered' AND i.batch_id IS NOT NULL",
+        (patients,),
     )
 
 
@@ -120,6 +139,14 @@ def _change_instances(connection: Connection, kind: RemovalKind, instance_ids: S
         "UPDATE crosswalk.instance SET state = %s::crosswalk.instance_state, reason = %s, detail = '',"
         " state_changed_at = now() WHERE id = ANY(%s)",
         (state, reason, list(instance_ids)),
+    )
+
+
+def _close_reissues(connection: Connection, instance_ids: Sequence[int]) -> None:
+    """Note that what bore another patient's pseudonym is removed, for whatever reason: a re-issue is owed no more."""
+    connection.execute(
+        "UPDATE crosswalk.reissue SET closed_at = clock_timestamp() WHERE closed_at IS NULL AND instance_id = ANY(%s)",
+        (list(instance_ids),),
     )
 
 
@@ -145,7 +172,8 @@ def _end_releases(connection: Connection, removal_id: UUID) -> tuple[int, int]:
             row[0]
             for row in connection.execute(
                 "SELECT i.id FROM crosswalk.release_instance ri JOIN crosswalk.instance i ON i.id = ri.instance_id"
-                " WHERE ri.release_id = %s AND i.state = 'stored' ORDER BY i.id",
+                " WHERE ri.release_id = %s AND i.state = 'stored' AND NOT EXISTS (SELECT FROM crosswalk.reissue x"
+                " WHERE x.instance_id = i.id AND x.closed_at IS NULL) ORDER BY i.id",
                 (release_id,),
             )
         ]

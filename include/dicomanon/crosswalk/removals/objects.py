@@ -23,10 +23,18 @@ def enter_former_objects(connection: Connection, removal_id: UUID, instance_ids:
     return connection.execute(
         "INSERT INTO crosswalk.former_object (removal_id, instance_id, state, pseudonym, research_study_uid,"
         " research_series_uid, research_sop_uid, output_digest, recipe_id, action_counts_id, batch_id)"
-        " SELECT %s, i.id, i.state, p.pseudonym, st.research_study_uid, se.research_series_uid, i.research_sop_uid,"
+        " SELECT %s, i.id, i.state, coalesce(bore.pseudonym, p.pseudonym), st.research_study_uid,"
+        " se.research_series_uid, i.research_sop_uid,"
         " i.output_digest, i.recipe_id, i.action_counts_id, i.batch_id FROM crosswalk.instance i"
         " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
         " JOIN crosswalk.patient p ON p.id = st.patient_id"
+        # An object that waits for its re-issue bears the pseudonym that its study had before it was given away.
+        " LEFT JOIN LATERAL (SELECT f.pseudonym FROM crosswalk.reissue x"
+        " JOIN crosswalk.identity_decision opened ON opened.id = x.decision_id"
+        " JOIN crosswalk.study_assignment a ON a.study_id = i.study_id"
+        " JOIN crosswalk.identity_decision d ON d.id = a.decision_id AND d.number >= opened.number"
+        " JOIN crosswalk.patient f ON f.id = a.from_patient"
+        " WHERE x.instance_id = i.id AND x.closed_at IS NULL ORDER BY a.number LIMIT 1) bore ON true"
         # What was validated may be on its way, also when the keys were destroyed then; what was refused may have been
         # taken all the same.
         " WHERE i.id = ANY(%s) AND i.output_digest IS NOT NULL AND (i.state IN ('stored', 'validated')"

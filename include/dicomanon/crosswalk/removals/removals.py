@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.access_events import record_access_event
@@ -29,6 +30,10 @@ from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
 from dicomanon.values import TICKET_PATTERN, BatchId, Pseudonym
 
+_BY_KEY: LiteralString = (
+    "SELECT DISTINCT s.pseudonym FROM crosswalk.patient_key k JOIN crosswalk.patient met ON met.id = k.patient_id"
+    " JOIN crosswalk.patient s ON s.id = met.survivor_id"
+)
 _STORING_LOCK = 0x0D1D
 _MOST_WAIT = "10min"
 """For batches that are being stored."""
@@ -50,7 +55,7 @@ class Removals:
         ticket: str,
         request_key: str | None = None,
     ) -> Removal:
-        """Request a withdrawal or a re-issue; a second withdrawal of a patient returns the first.
+        """Request a withdrawal or a re-issue of a person; a second withdrawal of a person returns the first.
 
         Parameters
         ----------
@@ -70,16 +75,20 @@ class Removals:
             raise Fatal("a recall is of objects, not of a patient")
         _require_told(requester, reason, ticket)
         with self._session.transaction() as connection:
-            row = connection.execute(
-                "SELECT id FROM crosswalk.patient WHERE pseudonym = %s FOR NO KEY UPDATE", (pseudonym.strip(),)
-            ).fetchone()
-            if row is None:
+            # One at a time asks for a person.
+            rows = connection.execute(
+                "SELECT p.id, p.id = named.id FROM crosswalk.patient named"
+                " JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
+                " WHERE named.pseudonym = %s ORDER BY p.id FOR NO KEY UPDATE OF p",
+                (pseudonym.strip(),),
+            ).fetchall()
+            if not rows:
                 raise Fatal("no patient has this pseudonym")
             return self._request(
                 connection,
                 kind,
                 subject=Subject(SubjectKind.PSEUDONYM, pseudonym.strip()),
-                patient_id=row[0],
+                patient_id=next(row[0] for row in rows if row[1]),
                 release_id=None,
                 instance_ids=(),
                 requester=requester,
@@ -87,6 +96,36 @@ class Removals:
                 ticket=ticket,
                 request_key=request_key,
             )
+
+    def request_owed(self, requester: Requester, *, reason: str, ticket: str) -> list[Removal]:
+        """Request the re-issues that decisions about identities have left open, one of each person.
+
+        Asked again before they are carried out, and before more was decided, it returns the same.
+
+        Raises
+        ------
+        Fatal
+            As :meth:`request_of_patient`.
+        """
+        with self._session.transaction() as connection:
+            owed = connection.execute(
+                "SELECT s.pseudonym, max(d.number) FROM crosswalk.reissue x"
+                " JOIN crosswalk.identity_decision d ON d.id = x.decision_id"
+                " JOIN crosswalk.instance i ON i.id = x.instance_id JOIN crosswalk.study st ON st.id = i.study_id"
+                " JOIN crosswalk.patient p ON p.id = st.patient_id JOIN crosswalk.patient s ON s.id = p.survivor_id"
+                " WHERE x.closed_at IS NULL GROUP BY s.pseudonym ORDER BY s.pseudonym"
+            ).fetchall()
+        return [
+            self.request_of_patient(
+                RemovalKind.RE_ISSUE,
+                pseudonym,
+                requester,
+                reason=reason,
+                ticket=ticket,
+                request_key=f"identity/{decision}/{pseudonym}",
+            )
+            for pseudonym, decision in owed
+        ]
 
     def request_recall(
         self,
@@ -253,7 +292,7 @@ class Removals:
             _enter_step(connection, self._session.keys.site, removal, step, counts)
 
     def pseudonym_of(self, issuer: str, patient_id: str, *, actor: str, reason: str) -> Pseudonym:
-        """Return the pseudonym of a patient who is named by his Patient ID; whoever asks is in the trail.
+        """Return the surviving pseudonym of whom a Patient ID names; whoever asks is in the trail.
 
         Raises
         ------
@@ -264,11 +303,10 @@ class Removals:
         with self._session.transaction() as connection:
             rows = (
                 connection.execute(
-                    "SELECT pseudonym FROM crosswalk.patient WHERE patient_index = %s",
-                    (index_patient(keyring, issuer, patient_id),),
+                    _BY_KEY + " WHERE k.patient_index = %s", (index_patient(keyring, issuer, patient_id),)
                 ).fetchall()
                 or connection.execute(
-                    "SELECT pseudonym FROM crosswalk.patient WHERE patient_id_index = %s AND %s = ''",
+                    _BY_KEY + " WHERE k.patient_id_index = %s AND %s = ''",
                     (index_patient_id(keyring, patient_id), issuer),
                 ).fetchall()
             )

@@ -13,6 +13,7 @@ from dicomanon.errors import Fatal
 from dicomanon.pipeline.archives.digests import compare_digests
 from dicomanon.pipeline.archives.look import look
 from dicomanon.pipeline.archives.survey import Survey
+from dicomanon.pipeline.removal.certificate import certified_removals
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging, staged_batches
 
@@ -22,6 +23,8 @@ Counts = dict[str, int]
 
 _STUDIES_AT_ONCE = 100
 _FIRST = UUID(int=0)
+_BLOCKING = {Cause.PSEUDONYM_UNKNOWN, Cause.STUDY_UNKNOWN, Cause.REMOVAL_UNKNOWN}
+"""After a restore. A study that is not recognised may be of a new patient too, if the clinical PACS has it no more."""
 
 
 def check_archives(runtime: Runtime, *, minutes: int | None = None, digests: int = 0) -> Counts:
@@ -51,10 +54,10 @@ def check_archives(runtime: Runtime, *, minutes: int | None = None, digests: int
     looked = _look_around(runtime, check, mapper, time)
     _unsettled(runtime)
     _leftovers(runtime)
+    _unknown_removals(runtime)
     read = compare_digests(runtime, digests) if digests else 0
     found = archives.open_counts()
-    # A study that is not recognised may be of a new patient too, if the clinical PACS has it no more.
-    if whole and not (found.get(Cause.PSEUDONYM_UNKNOWN) or found.get(Cause.STUDY_UNKNOWN)):
+    if whole and not found.keys() & _BLOCKING:
         archives.confirm_restorations(datetime.now(UTC))
     counts = {"studies_looked_at": looked, "digests_compared": read} | {
         cause.value: number for cause, number in found.items()
@@ -152,6 +155,16 @@ def _leftovers(runtime: Runtime) -> None:
             )
     _record(runtime, found)
     runtime.crosswalk.archives.note_gone(found_by("staging"), begun, datetime.now(UTC))
+
+
+def _unknown_removals(runtime: Runtime) -> None:
+    """Enter certificates of removals that the crosswalk does not know, since it was restored from before them."""
+    begun = datetime.now(UTC)
+    certified = certified_removals(runtime.settings.certificate_dir)
+    archives = runtime.crosswalk.archives
+    unknown = archives.unknown_removals(certified)
+    _record(runtime, [Difference(Cause.REMOVAL_UNKNOWN, detail=certified[one].name) for one in sorted(unknown)])
+    archives.note_gone(found_by("certificates"), begun, datetime.now(UTC))
 
 
 def _record(runtime: Runtime, found: Sequence[Difference]) -> None:

@@ -1,6 +1,7 @@
 """Whether three places say the same of one study; pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from dicomanon.crosswalk.archives.causes import Cause
 from dicomanon.crosswalk.archives.rows import Difference, InstanceKey, LedgerInstance, LedgerStudy
@@ -35,6 +36,7 @@ def compare_research(
     clinical: Mapping[InstanceKey, str],
     research: Sequence[InstanceSighting],
     research_uid: Callable[[str], str],
+    former: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Difference]:
     """Compare what the research PACS lists of a study with what was stored.
 
@@ -44,9 +46,11 @@ def compare_research(
         The clinical listing, by which objects of ours are recognised that no row has; empty where there is none.
     research_uid
         Makes a research UID of a clinical one.
+    former
+        Research UIDs of objects that were removed, each with its instance.
     """
     shown = {one.sop_uid: one for one in research}
-    stored = [row for row in ledger if row.state is InstanceState.STORED]
+    stored = [row for row in ledger if row.state is InstanceState.STORED and row.research_sop_uid not in former]
     if stored and not shown:
         yield Difference(Cause.STUDY_MISSING, study.study_id, detail=f"{len(stored)} instances")
         return
@@ -58,6 +62,9 @@ def compare_research(
     # A profile that keeps UIDs gives an object of ours its clinical UID.
     sources = {name: key for key, uid in clinical.items() for name in (uid, research_uid(uid))}
     for uid, one in shown.items():
+        if uid in former:
+            yield Difference(Cause.INSTANCE_NOT_REMOVED, study.study_id, former[uid], research_uid=uid)
+            continue
         known = rows.get(uid) or by_key.get(sources.get(uid, (b"", b"")))
         if known is not None:
             yield from _same_object(study, known, one)

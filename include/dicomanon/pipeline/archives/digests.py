@@ -22,6 +22,7 @@ def compare_digests(runtime: Runtime, number: int) -> int:
     """
     read = 0
     archives = runtime.crosswalk.archives
+    archives.note_removed(datetime.now(UTC))
     for one in archives.sample_stored(number):
         try:
             same = _digest(runtime, one) == one.output_digest

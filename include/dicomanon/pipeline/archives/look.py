@@ -28,6 +28,8 @@ def look(runtime: Runtime, study: LedgerStudy, mapper: UidMapper) -> list[Differ
     ledger = archives.instances(study.study_id)
     clinical = _asked(lambda: runtime.clinical.list_instances(study.uid.reveal()))
     research = _asked(lambda: runtime.research.list_instances(study.research_uid)) if study.research_uid else []
+    # Read last: what is removed while the archives are asked is not missing.
+    former = archives.former_objects(study.study_id)
     found: list[Difference] = []
     keyed = archives.keyed(clinical or [])
     if clinical is None or research is None:
@@ -36,7 +38,7 @@ def look(runtime: Runtime, study: LedgerStudy, mapper: UidMapper) -> list[Differ
     if clinical is not None:
         found += compare_clinical(study, ledger, keyed)
     if research is not None and study.research_uid:
-        found += compare_research(study, ledger, keyed, research, mapper)
+        found += compare_research(study, ledger, keyed, research, mapper.salted(study.uid_salt), former)
     archives.record(found, datetime.now(UTC))
     if clinical is not None and research is not None:
         archives.note_gone(found_by(LOOK), begun, datetime.now(UTC), study.study_id)

@@ -15,6 +15,7 @@ from uuid import UUID
 from dicomanon.crosswalk.archives.causes import Cause, found_by
 from dicomanon.crosswalk.archives.rows import Difference, LedgerStudy, SurveyedStudy
 from dicomanon.crosswalk.archives.surveys import CLINICAL, RESEARCH
+from dicomanon.crosswalk.rows import InstanceState
 from dicomanon.deidentify.uids import UidMapper
 from dicomanon.errors import DicomanonError
 from dicomanon.pacs.census import ListedStudy
@@ -110,7 +111,11 @@ class Survey:
         self._each(lambda study: look(self._runtime, study, self._mapper), doubtful)
 
     def _not_known(self, uids: set[str]) -> Iterator[Difference]:
-        """Tell what is ours and not recorded from what is not ours."""
+        """Tell what was removed, and what is ours and not recorded, from what is not ours."""
+        former = self._archives.former_studies(sorted(uids)) if uids else {}
+        for uid, row in sorted(former.items()):
+            yield Difference(Cause.STUDY_NOT_REMOVED, row, research_uid=uid)
+        uids -= former.keys()
         if not uids:
             return
         ours = self._archives.ours(self._check, sorted(uids))
@@ -133,7 +138,12 @@ class Survey:
         try:
             if side == CLINICAL and not self._runtime.clinical.count_instances(study.uid.reveal()):
                 return Difference(Cause.GONE_FROM_CLINICAL, study.study_id)
-            if side == RESEARCH and not self._runtime.research.count_instances(study.research_uid):
+            if (
+                side == RESEARCH
+                and not self._runtime.research.count_instances(study.research_uid)
+                # What was removed since the ledger was read is not missing.
+                and any(row.state is InstanceState.STORED for row in self._archives.instances(study.study_id))
+            ):
                 return Difference(Cause.STUDY_MISSING, study.study_id, detail=f"{study.stored} instances")
         except DicomanonError as error:
             log.warning("a study could not be asked for: %s", error)

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from dicomanon import __version__
 from dicomanon.crosswalk.removals.rows import FormerObject, Notice, Removal, RemovalKind, Tombstone
@@ -17,11 +19,17 @@ from dicomanon.signing import PublicKey, SigningKey
 from dicomanon.statements import open_statement, sign_statement, statement
 
 PREDICATE_TYPE = "urn:dicomanon:removal-certificate:1"
+_NAME = re.compile(r"[a-z-]+-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json")
 
 
 def certificate_file(folder: Path, removal: Removal) -> Path:
     """Return where the certificate of a removal is."""
     return folder / f"{removal.kind}-{removal.id}.json"
+
+
+def certified_removals(folder: Path) -> dict[UUID, Path]:
+    """Return the removals that certificates in a folder are about, by the names of the files."""
+    return {UUID(named[1]): file for file in folder.glob("*.json") if (named := _NAME.fullmatch(file.name))}
 
 
 def write_certificate(runtime: Runtime, removal: Removal) -> Path:
@@ -111,6 +119,7 @@ def certificate(
 
 def _object(one: FormerObject) -> dict[str, str]:
     return {
+        "PatientID": one.pseudonym,
         "StudyInstanceUID": one.research_study_uid,
         "SeriesInstanceUID": one.research_series_uid,
         "SOPInstanceUID": one.research_sop_uid,
