@@ -18,6 +18,7 @@ from dicomanon.sample.corpus import SampleManifest, write_sample
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     server = start_postgres(tmp_path_factory.mktemp("postgres"), free_port(), durable=False)
+    server.create_roles()
     yield server
     server.stop()
 

@@ -24,10 +24,13 @@ from dicomanon.crosswalk.migrations import migrate
 from dicomanon.crosswalk.openlineage_events import OpenLineageEvents
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
+from dicomanon.crosswalk.projects import Projects
 from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.reidentification.requests import Reidentification
 from dicomanon.crosswalk.releases import Releases
 from dicomanon.crosswalk.removals.removals import Removals
+from dicomanon.crosswalk.roles.granting import apply_grants, ensure_roles
+from dicomanon.crosswalk.roles.role import Role, assume
 from dicomanon.crosswalk.session import Connection, Session, translated
 from dicomanon.errors import Fatal
 
@@ -46,6 +49,9 @@ class Crosswalk:
         libpq connection string or URL.
     keyring
         The keyring that the database was first migrated with.
+    role
+        Whom this works as: every connection acts as that role, of which the login must be a member. ``None`` leaves
+        the login what it is, as a migration needs it.
     min_size, max_size
         Connections kept open, and the most that are opened; one per thread that works at once is enough.
 
@@ -56,9 +62,12 @@ class Crosswalk:
     ...     crosswalk.patients.get_or_create(identity)
     """
 
-    def __init__(self, dsn: str, keyring: Keyring, *, min_size: int = 1, max_size: int = 4) -> None:
+    def __init__(
+        self, dsn: str, keyring: Keyring, *, role: Role | None = None, min_size: int = 1, max_size: int = 4
+    ) -> None:
         self._dsn = dsn
         self._keyring = keyring
+        self._role = role
         self._pool = ConnectionPool[Connection](
             dsn,
             min_size=min_size,
@@ -66,7 +75,7 @@ class Crosswalk:
             open=False,
             timeout=_WAIT_FOR_CONNECTION_SECONDS,
             kwargs={"application_name": "dicomanon", "connect_timeout": _CONNECT_SECONDS},
-            configure=_configure,
+            configure=self._configure,
             # A connection that the server has dropped is replaced before it is handed out.
             check=ConnectionPool.check_connection,
             name="crosswalk",
@@ -88,6 +97,7 @@ class Crosswalk:
         self.reidentification = Reidentification(session)
         self.archives = Archives(session)
         self.identities = Identities(session)
+        self.projects = Projects(session)
         self.removals = Removals(session)
 
     def __enter__(self) -> Self:
@@ -98,7 +108,8 @@ class Crosswalk:
         Retriable
             The database cannot be reached.
         Fatal
-            The database was written with another keyring, or no master key at hand opens its keys.
+            The database was written with another keyring, no master key at hand opens its keys, or the login may not
+            act as the role.
         """
         # Asked first over a connection of its own: the pool would go on trying behind our back.
         with translated(), self._connect() as connection:
@@ -113,24 +124,39 @@ class Crosswalk:
         self._pool.close()
 
     def migrate(self) -> int:
-        """Bring the schema to this version and bind the database to the keyring; return how many steps were applied.
+        """Bring schema and privileges to this version, bind the database to the keyring; return how many steps it took.
 
         Raises
         ------
         Retriable
             The database cannot be reached.
         Fatal
-            It was migrated by a newer version, with other files, or with another keyring.
+            It was migrated by a newer version, with other files, or with another keyring; the server lacks roles that
+            this login may not create; or this login does not own the database.
         """
         with translated(), self._connect() as connection:
+            connection.autocommit = True
+            ensure_roles(connection)
             applied = migrate(connection)
             with connection.transaction():
                 make_first_keys(connection, self._keyring)
             self._check_keyring(connection)
+            apply_grants(connection)
         return applied
 
     def _connect(self) -> Connection:
-        return psycopg.connect(self._dsn, application_name="dicomanon", connect_timeout=_CONNECT_SECONDS)
+        connection = psycopg.connect(self._dsn, application_name="dicomanon", connect_timeout=_CONNECT_SECONDS)
+        if self._role is not None:
+            assume(connection, self._role)
+        return connection
+
+    def _configure(self, connection: Connection) -> None:
+        # A lock that nobody releases becomes a Retriable error instead of a task that hangs for ever.
+        connection.execute("SET lock_timeout = '60s'")
+        connection.execute("SET timezone = 'UTC'")
+        if self._role is not None:
+            assume(connection, self._role)
+        connection.commit()
 
     @contextmanager
     def _translated_connection(self) -> Iterator[Connection]:
@@ -149,10 +175,3 @@ class Crosswalk:
         has_keys = connection.execute("SELECT to_regclass('crosswalk.wrapping_key') IS NOT NULL").fetchone()
         if has_keys and has_keys[0]:
             self.keys.chain.check()
-
-
-def _configure(connection: Connection) -> None:
-    # A lock that nobody releases becomes a Retriable error instead of a task that hangs for ever.
-    connection.execute("SET lock_timeout = '60s'")
-    connection.execute("SET timezone = 'UTC'")
-    connection.commit()

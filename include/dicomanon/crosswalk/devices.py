@@ -96,7 +96,10 @@ class Devices:
                     seal_text(self._session.keys.site, "device_confirmation.reason", row, reason),
                 ),
             )
-            queued = 0 if decision is DeviceDecision.HOLD else _queue_again(connection, device_id)
+            queued = 0
+            if decision is not DeviceDecision.HOLD:
+                row = connection.execute("SELECT crosswalk.queue_again(%s)", (device_id,)).fetchone()
+                queued = int(row[0]) if row else 0
             record_access_event(
                 connection,
                 self._session.keys.site,
@@ -172,18 +175,6 @@ def enter(session: Session, connection: Connection, seen: Mapping[DeviceKey, Ite
         " JOIN crosswalk.device d USING (device_index) ON CONFLICT DO NOTHING",
         ([index for index, _ in sightings], [instance for _, instance in sightings]),
     )
-
-
-def _queue_again(connection: Connection, device_id: UUID) -> int:
-    """Set back the instances that are held for want of a confirmation of this device, and no others."""
-    return connection.execute(
-        "WITH locked AS MATERIALIZED (SELECT i.id FROM crosswalk.instance i"
-        " JOIN crosswalk.device_sighting s ON s.instance_id = i.id AND s.device_id = %s"
-        " WHERE i.state = 'held' AND i.reason = %s AND NOT i.uid_reused ORDER BY i.id FOR NO KEY UPDATE OF i)"
-        " UPDATE crosswalk.instance i SET state = 'discovered', reason = '', detail = '', state_changed_at = now()"
-        " FROM locked WHERE i.id = locked.id",
-        (device_id, HoldReason.UNCONFIRMED_DEVICE.value),
-    ).rowcount
 
 
 def _boxes(boxes: Sequence[Sequence[Any]]) -> tuple[ConfirmedBox, ...]:

@@ -87,8 +87,7 @@ def date_shift(session: Session, study_id: UUID) -> int | None:
 def _of_studies(session: Session, connection: Connection, study_ids: Sequence[UUID]) -> dict[UUID, set[str]]:
     values: dict[UUID, set[str]] = defaultdict(set)
     for row, study_id, sealed, wrapped in connection.execute(
-        "SELECT k.id, k.study_id, k.values_sealed, st.key_wrapped FROM crosswalk.study_known_values k"
-        " JOIN crosswalk.study st ON st.id = k.study_id WHERE k.study_id = ANY(%s) AND st.key_destroyed_at IS NULL",
+        "SELECT id, study_id, values_sealed, key_wrapped FROM crosswalk.known_values_of(%s)",
         (list(study_ids),),
     ).fetchall():
         key = session.keys.of("study", study_id, wrapped)

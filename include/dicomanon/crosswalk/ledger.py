@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.balance import balance
 from dicomanon.crosswalk.enrollment import enroll
+from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.observation import observe
 from dicomanon.crosswalk.rows import (
     BatchRow,
@@ -135,10 +136,16 @@ class Ledger:
     def batch_sources(self, batch_id: BatchId) -> list[BatchSource]:
         """Return the instances of a batch, settled ones included, with the source UIDs to ask for.
 
-        Those whose keys were destroyed meanwhile have none, and are left out.
+        Those whose keys were destroyed meanwhile are left out. The source UIDs are empty where the run is closed and the
+        whole batch is settled: nothing is left to ask for.
         """
         with self._session.transaction() as connection:
-            rows = connection.execute(_BATCH_SOURCES, {"batch": batch_id}).fetchall()
+            rows = connection.execute(
+                "SELECT instance_id, study_id, series_id, study_uid_sealed, series_uid_sealed, sop_uid_sealed, key_wrapped,"
+                " state, output_digest, research_sop_uid, series_instances, study_instances"
+                " FROM crosswalk.batch_sources(%s)",
+                (batch_id,),
+            ).fetchall()
         keys = self._session.keys
         study_uids: dict[UUID, Phi[str]] = {}
         series_uids: dict[UUID, Phi[str]] = {}
@@ -146,10 +153,9 @@ class Ledger:
         for row in rows:
             instance_id, study_id, series_id, study_sealed, series_sealed, sop_sealed, wrapped, *rest = row
             if study_id not in study_uids:
-                key = keys.of("study", study_id, wrapped)
-                study_uids[study_id] = open_phi(key, "study.uid", study_id, study_sealed)
+                study_uids[study_id] = _opened(key, "study.uid", study_id, study_sealed)
             if series_id not in series_uids:
-                series_uids[series_id] = open_phi(key, "series.uid", series_id, series_sealed)
+                series_uids[series_id] = _opened(key, "series.uid", series_id, series_sealed)
             state, output_digest, research_sop_uid, series_instances, study_instances = rest
             sources.append(
                 BatchSource(
@@ -158,7 +164,7 @@ class Ledger:
                     series_id=series_id,
                     study_uid=study_uids[study_id],
                     series_uid=series_uids[series_id],
-                    sop_uid=open_phi(key, "instance.uid", instance_id, sop_sealed),
+                    sop_uid=_opened(key, "instance.uid", instance_id, sop_sealed),
                     state=InstanceState(state),
                     output_digest=output_digest,
                     research_sop_uid=ResearchUid(research_sop_uid) if research_sop_uid else None,
@@ -173,26 +179,8 @@ class Ledger:
         return balance(self._session, study_ids, run_id)
 
 
-_BATCH_SOURCES = """
-WITH members AS MATERIALIZED (
-    SELECT id, study_id, series_id, uid_sealed, state, output_digest, research_sop_uid
-    FROM crosswalk.instance WHERE batch_id = %(batch)s
-), series_size AS MATERIALIZED (
-    SELECT study_id, series_id, count(*) AS instances FROM crosswalk.instance
-    WHERE study_id IN (SELECT study_id FROM members) AND absent_since IS NULL
-    GROUP BY study_id, series_id
-), study_size AS (
-    SELECT study_id, sum(instances)::bigint AS instances FROM series_size GROUP BY study_id
-)
-SELECT m.id, m.study_id, m.series_id, st.uid_sealed, se.uid_sealed, m.uid_sealed, st.key_wrapped, m.state,
-       m.output_digest, m.research_sop_uid, coalesce(series_size.instances, 0), coalesce(study_size.instances, 0)
-FROM members m
-JOIN crosswalk.study st ON st.id = m.study_id AND st.key_destroyed_at IS NULL
-JOIN crosswalk.series se ON se.id = m.series_id
-LEFT JOIN series_size ON series_size.series_id = m.series_id
-LEFT JOIN study_size ON study_size.study_id = m.study_id
-ORDER BY m.study_id, m.series_id, m.id
-"""
+def _opened(key: Sealer, column: str, row: UUID | int, sealed: bytes | None) -> Phi[str]:
+    return Phi("") if sealed is None else open_phi(key, column, row, sealed)
 
 
 def _same_batch(connection: Connection, run_id: UUID, number: int, wanted: list[int]) -> BatchId:

@@ -12,7 +12,7 @@ from dicomanon.errors import Fatal
 SET_ASIDE = "crosswalk_until_"
 """How the schema of a crosswalk is named from when it was set aside for another one."""
 
-# One lock for all who migrate any database of this server; the number only has to be ours.
+# One lock for all who migrate this database; the number only has to be ours.
 _LOCK = 0x0D1C0A17
 _FILE_NAME = re.compile(r"(\d{4})_[a-z_]+\.sql")
 

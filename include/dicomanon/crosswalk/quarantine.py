@@ -68,7 +68,7 @@ class Quarantine:
         Returns
         -------
         HeldSource or None
-            ``None``, and no event, if the instance is not held for its pixels, or not any more.
+            ``None`` if the instance is not held for its pixels, or not any more.
 
         Raises
         ------
@@ -79,20 +79,26 @@ class Quarantine:
         """
         keys = self._session.keys
         with self._session.transaction() as connection:
-            row = connection.execute(
-                _COLUMNS
-                + ", i.uid_sealed, se.id, se.uid_sealed, st.id, st.uid_sealed, st.key_wrapped FROM crosswalk.instance i"
-                " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
-                " WHERE i.id = %s AND i.state = 'held' AND i.reason = ANY(%s)",
+            found = connection.execute(
+                _COLUMNS + " FROM crosswalk.instance i WHERE i.id = %s AND i.state = 'held' AND i.reason = ANY(%s)",
                 (instance_id, _OF_PIXELS),
             ).fetchone()
-            if row is None:
+            if found is None:
                 return None
-            record_access_event(connection, keys.site, actor, action, reason, count=1, instance_id=instance_id)
-        *of_instance, sop_sealed, series_id, series_sealed, study_id, study_sealed, wrapped = row
+            event = record_access_event(connection, keys.site, actor, action, reason, count=1, instance_id=instance_id)
+        # The database gives source UIDs out for an event that is committed, and for no other.
+        with self._session.transaction() as connection:
+            row = connection.execute(
+                "SELECT sop_uid_sealed, series_id, series_uid_sealed, study_id, study_uid_sealed, key_wrapped"
+                " FROM crosswalk.held_source(%s)",
+                (event,),
+            ).fetchone()
+        if row is None:
+            return None
+        sop_sealed, series_id, series_sealed, study_id, study_sealed, wrapped = row
         key = keys.of("study", study_id, wrapped)
         return HeldSource(
-            instance=_instance(of_instance),
+            instance=_instance(found),
             study_uid=open_phi(key, "study.uid", study_id, study_sealed),
             series_uid=open_phi(key, "series.uid", series_id, series_sealed),
             sop_uid=open_phi(key, "instance.uid", instance_id, sop_sealed),

@@ -1,17 +1,18 @@
 """Releases: immutable, numbered sets of stored instances, and the record of who was given what."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.access_events import record_access_event
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import ReleaseRow
-from dicomanon.crosswalk.session import Connection, Session
+from dicomanon.crosswalk.session import Session
 from dicomanon.errors import Fatal
 
-_LOCK_SPACE = 0x0D1C
+_SELECT: LiteralString = "SELECT id, project, number, requester, instances, created_at, replaces"
 REMOVAL_LOCK = 0x0D1C0BAD
-"""Held alone by a removal that marks what it covers, shared by whoever makes a release."""
+"""Held alone by a removal that marks what it covers, shared by whoever makes a release: ``create_release()``."""
 
 
 class Releases:
@@ -45,30 +46,34 @@ class Releases:
         Raises
         ------
         Fatal
-            An instance is not stored, or project or requester is empty.
+            An instance is not stored or is to be made anew, or project or requester is empty.
         """
         if not (project.strip() and requester.strip()):
             raise Fatal("a release needs a project and a requester")
         ids = sorted(set(instance_ids))
         with self._session.transaction() as connection:
-            # No removal between the look at what is stored and the release of it.
-            connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (REMOVAL_LOCK,))
-            lock_numbers(connection, project)
-            existing = _by_request(connection, project, request_key)
-            if existing:
-                return existing
-            stored = connection.execute(
-                "SELECT count(*) FROM crosswalk.instance WHERE id = ANY(%s) AND state = 'stored'", (ids,)
+            existing = connection.execute(
+                _SELECT + " FROM crosswalk.find_release(%s, %s)", (project, request_key)
             ).fetchone()
+            if existing:
+                return ReleaseRow(*existing)
+            stored = connection.execute("SELECT crosswalk.stored_among(%s)", (ids,)).fetchone()
             missing = len(ids) - (stored[0] if stored else 0)
             if missing:
-                raise Fatal(f"{missing} instances of the release are not stored in the research PACS")
-            release = enter_release(connection, project, requester, criteria_digest, len(ids), request_key=request_key)
-            with connection.cursor().copy(
-                "COPY crosswalk.release_instance (release_id, instance_id) FROM STDIN"
-            ) as copy:
-                for instance_id in ids:
-                    copy.write_row((release.id, instance_id))
+                raise Fatal(
+                    f"{missing} instances of the release are not stored in the research PACS, or to be made anew"
+                )
+            new = uuid4()
+            # It looks for the request and at the instances again, under the lock that numbers are given by.
+            row = connection.execute(
+                _SELECT + " FROM crosswalk.create_release(%s, %s, %s, %s, %s, %s)",
+                (new, project, requester, request_key, criteria_digest, ids),
+            ).fetchone()
+            if row is None:
+                raise Fatal("a release that was just entered is not in the crosswalk")
+            release = ReleaseRow(*row)
+            if release.id != new:  # Somebody else was faster, and has recorded it.
+                return release
             record_access_event(
                 connection,
                 self._session.keys.site,
@@ -94,52 +99,3 @@ class Releases:
             return record_access_event(
                 connection, self._session.keys.site, actor, action, reason, count, subject=subject
             )
-
-
-def lock_numbers(connection: Connection, project: str) -> None:
-    """Let nobody else number a release of the project before this transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_SPACE, project))
-
-
-def enter_release(
-    connection: Connection,
-    project: str,
-    requester: str,
-    criteria_digest: bytes,
-    instances: int,
-    *,
-    request_key: str | None = None,
-    replaces: UUID | None = None,
-) -> ReleaseRow:
-    """Enter a release under the next number of its project; the caller holds :func:`lock_numbers`."""
-    row = connection.execute(
-        "INSERT INTO crosswalk.release"
-        " (id, project, number, requester, request_key, criteria_digest, instances, replaces)"
-        " VALUES (%(id)s, %(project)s,"
-        " (SELECT coalesce(max(number), 0) + 1 FROM crosswalk.release WHERE project = %(project)s),"
-        " %(requester)s, %(key)s, %(digest)s, %(instances)s, %(replaces)s)"
-        " RETURNING id, project, number, requester, instances, created_at, replaces",
-        {
-            "id": uuid4(),
-            "project": project,
-            "requester": requester,
-            "key": request_key,
-            "digest": criteria_digest,
-            "instances": instances,
-            "replaces": replaces,
-        },
-    ).fetchone()
-    if row is None:
-        raise Fatal("a release that was just entered is not in the crosswalk")
-    return ReleaseRow(*row)
-
-
-def _by_request(connection: Connection, project: str, request_key: str | None) -> ReleaseRow | None:
-    if request_key is None:
-        return None
-    row = connection.execute(
-        "SELECT id, project, number, requester, instances, created_at, replaces FROM crosswalk.release"
-        " WHERE project = %s AND request_key = %s",
-        (project, request_key),
-    ).fetchone()
-    return ReleaseRow(*row) if row else None

@@ -51,13 +51,14 @@ SELECT passed, findings, count(*) FROM (
 def task_facts(connection: Connection, event: TaskEvent) -> TaskFacts:
     """Return what is known of what a task worked on."""
     releases = connection.execute(
-        "SELECT id FROM crosswalk.release WHERE request_key = %s ORDER BY created_at, id",
-        (f"{event.dag_id}/{event.run_id}",),
+        "SELECT * FROM crosswalk.releases_of_request(%s)", (f"{event.dag_id}/{event.run_id}",)
     ).fetchall()
     return TaskFacts(_batch(connection, event.batch_id), tuple(row[0] for row in releases))
 
 
 def _batch(connection: Connection, batch_id: int | None) -> BatchFacts | None:
+    if batch_id is None:  # Not even asked: a cohort's tasks have no right to read batches.
+        return None
     planned = connection.execute(
         "SELECT number, instances, studies FROM crosswalk.batch WHERE id = %s", (batch_id,)
     ).fetchone()

@@ -7,13 +7,15 @@ import pwd
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
+from dicomanon.crosswalk.roles.granting import roles_sql
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 from dicomanon.local_stack.ports import require_free_port
 
@@ -52,6 +54,30 @@ class PostgresServer:
                     sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(owner))
                 )
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+
+    def create_roles(self) -> None:
+        """Create the group roles of the crosswalk, which all databases of the server share."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            connection.execute(roles_sql().encode())
+
+    def create_login(self, login: str, password: str, database: str, roles: Iterable[Role]) -> None:
+        """Create a login, or give it this password, that enters one database and may act as the roles, one at a time.
+
+        Without acting as one it may do nothing there.
+        """
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            name = sql.Identifier(login)
+            known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (login,)).fetchone()
+            connection.execute(
+                sql.SQL("{} ROLE {} LOGIN NOINHERIT PASSWORD {}").format(
+                    sql.SQL("ALTER" if known else "CREATE"), name, sql.Literal(password)
+                )
+            )
+            connection.execute(
+                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), name)
+            )
+            for role in roles:
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role.group), name))
 
     def drop_database(self, database: str) -> None:
         """Drop a database, and whoever is still connected to it."""

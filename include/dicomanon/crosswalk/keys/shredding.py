@@ -5,18 +5,15 @@ and held, should more of them come.
 """
 
 from dataclasses import dataclass
-from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.access_events import record_access_event
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
-from dicomanon.crosswalk.keys.data_keys import ERASED
 from dicomanon.crosswalk.keys.keychain import Keychain
 from dicomanon.crosswalk.people import one_decision_at_a_time
 from dicomanon.crosswalk.sealed import open_identity, open_key
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
-from dicomanon.reasons import HoldReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +22,6 @@ class Destroyed:
 
     studies: int
     instances: int
-
-
-# The ciphertext goes as well: some may be older than data keys, and there is no use for it.
-_OF_STUDIES: tuple[LiteralString, ...] = (
-    "UPDATE crosswalk.study SET key_wrapped = NULL, key_destroyed_at = clock_timestamp(), uid_sealed = %(erased)s,"
-    " facts_sealed = NULL WHERE id = ANY(%(studies)s)",
-    "UPDATE crosswalk.series SET uid_sealed = %(erased)s, facts_sealed = NULL WHERE study_id = ANY(%(studies)s)",
-    "UPDATE crosswalk.study_known_values SET values_sealed = %(erased)s WHERE study_id = ANY(%(studies)s)",
-    "UPDATE crosswalk.identity_event SET detail_sealed = %(erased)s WHERE study_id = ANY(%(studies)s)",
-    # Nothing is left to do for what was not settled: it could not even be asked for.
-    "UPDATE crosswalk.instance SET state = 'held', reason = %(reason)s, detail = '', state_changed_at = now()"
-    " WHERE study_id = ANY(%(studies)s) AND state NOT IN ('stored', 'filtered', 'withdrawn')",
-)
 
 
 def destroy_keys(session: Session, pseudonym: str, *, actor: str, reason: str) -> Destroyed:
@@ -53,33 +37,30 @@ def destroy_keys(session: Session, pseudonym: str, *, actor: str, reason: str) -
     with session.transaction() as connection:
         one_decision_at_a_time(connection)
         patients = _lock_person(connection, pseudonym)
+        named: list[bool] = []
+        named_by_key: dict[UUID, bool | None] = {}
         for patient_id in patients:
-            _destroy_patient(session.keys, connection, patient_id)
-        studies = [
-            row[0]
-            for row in connection.execute(
-                "SELECT id FROM crosswalk.study WHERE patient_id = ANY(%s) ORDER BY id FOR UPDATE", (patients,)
-            )
-        ]
-        values = {"studies": studies, "erased": ERASED, "reason": HoldReason.KEYS_DESTROYED.value}
-        instances = connection.execute(
-            "WITH locked AS MATERIALIZED (SELECT id FROM crosswalk.instance WHERE study_id = ANY(%(studies)s)"
-            " ORDER BY id FOR NO KEY UPDATE)"
-            " UPDATE crosswalk.instance i SET uid_sealed = %(erased)s FROM locked WHERE i.id = locked.id",
-            values,
-        ).rowcount
-        for statement in _OF_STUDIES:
-            connection.execute(statement, values)
+            one, by_key = _issuers_named(session.keys, connection, patient_id)
+            named.append(one)
+            named_by_key |= by_key
+        row = connection.execute(
+            "SELECT studies, instances"
+            " FROM crosswalk.destroy_keys(%s::uuid[], %s::boolean[], %s::uuid[], %s::boolean[])",
+            (patients, named, list(named_by_key), list(named_by_key.values())),
+        ).fetchone()
+        if row is None:
+            raise Fatal("the database does not say what it destroyed")
+        destroyed = Destroyed(*row)
         record_access_event(
             connection,
             session.keys.site,
             actor,
             "keys.destroy",
             reason,
-            count=len(studies),
+            count=destroyed.studies,
             subject=Subject(SubjectKind.PSEUDONYM, pseudonym),
         )
-    return Destroyed(len(studies), instances)
+    return destroyed
 
 
 def _lock_person(connection: Connection, pseudonym: str) -> list[UUID]:
@@ -95,27 +76,6 @@ def _lock_person(connection: Connection, pseudonym: str) -> list[UUID]:
     if not left:
         raise Fatal("the keys of this patient were destroyed already")
     return left
-
-
-def _destroy_patient(keys: Keychain, connection: Connection, patient_id: UUID) -> None:
-    named, named_by_key = _issuers_named(keys, connection, patient_id)
-    connection.execute(
-        "UPDATE crosswalk.patient_key k SET key_sealed = %s, issuer_was_named = n.named"
-        " FROM unnest(%s::uuid[], %s::boolean[]) AS n (id, named) WHERE k.id = n.id",
-        (ERASED, list(named_by_key), list(named_by_key.values())),
-    )
-    connection.execute(
-        "UPDATE crosswalk.patient_variant SET identity_sealed = %s WHERE patient_id = %s", (ERASED, patient_id)
-    )
-    connection.execute(
-        "UPDATE crosswalk.identity_event SET detail_sealed = %s WHERE patient_id = %s", (ERASED, patient_id)
-    )
-    # Last: from here on nothing of the row changes any more.
-    connection.execute(
-        "UPDATE crosswalk.patient SET key_wrapped = NULL, key_destroyed_at = clock_timestamp(), identity_sealed = %s,"
-        " date_shift_sealed = %s, issuer_was_named = %s, uid_salt = NULL WHERE id = %s",
-        (ERASED, ERASED, named, patient_id),
-    )
 
 
 def _issuers_named(keys: Keychain, connection: Connection, patient_id: UUID) -> tuple[bool, dict[UUID, bool | None]]:

@@ -15,14 +15,10 @@ def read_tombstones(
 ) -> list[Tombstone]:
     """Return the tombstones that a removal set, or that a release has, each with what it lost."""
     rows = connection.execute(
-        "SELECT t.removal_id, r.kind, t.instances, t.recorded_at, re.id, re.project, re.number, re.requester,"
-        " re.instances, re.created_at, re.replaces, n.id, n.project, n.number, n.requester, n.instances, n.created_at,"
-        " n.replaces"
-        " FROM crosswalk.tombstone t JOIN crosswalk.removal r ON r.id = t.removal_id"
-        " JOIN crosswalk.release re ON re.id = t.release_id LEFT JOIN crosswalk.release n ON n.replaces = re.id"
-        " WHERE t.removal_id = %(removal)s OR t.release_id = %(release)s"
-        " ORDER BY re.project, re.number, t.recorded_at, t.removal_id",
-        {"removal": removal_id, "release": release_id},
+        "SELECT removal_id, kind, lost, recorded_at, release_id, project, number, requester, instances, created_at,"
+        " replaces, next_id, next_number, next_requester, next_instances, next_created_at, lost_sop_uids"
+        " FROM crosswalk.tombstones(%s, %s)",
+        (removal_id, release_id),
     ).fetchall()
     return [
         Tombstone(
@@ -31,20 +27,11 @@ def read_tombstones(
             release=ReleaseRow(*row[4:11]),
             instances=row[2],
             recorded_at=row[3],
-            replaced_by=ReleaseRow(*row[11:18]) if row[11] else None,
-            research_sop_uids=_lost(connection, row[0], row[4]),
+            replaced_by=ReleaseRow(row[11], row[5], *row[12:16], replaces=row[4]) if row[11] else None,
+            research_sop_uids=tuple(ResearchUid(uid) for uid in row[16]),
         )
         for row in rows
     ]
-
-
-def _lost(connection: Connection, removal_id: UUID, release_id: UUID) -> tuple[ResearchUid, ...]:
-    rows = connection.execute(
-        "SELECT f.research_sop_uid FROM crosswalk.release_instance ri JOIN crosswalk.former_object f"
-        " ON f.instance_id = ri.instance_id AND f.removal_id = %s WHERE ri.release_id = %s ORDER BY 1",
-        (removal_id, release_id),
-    ).fetchall()
-    return tuple(ResearchUid(row[0]) for row in rows)
 
 
 def affected_releases(connection: Connection, instance_ids: Sequence[int]) -> tuple[ReleaseRow, ...]:

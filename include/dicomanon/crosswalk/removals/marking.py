@@ -6,7 +6,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.people import one_decision_at_a_time
-from dicomanon.crosswalk.releases import REMOVAL_LOCK, enter_release, lock_numbers
+from dicomanon.crosswalk.releases import REMOVAL_LOCK
 from dicomanon.crosswalk.removals.objects import enter_former_objects
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind
 from dicomanon.crosswalk.session import Connection
@@ -152,36 +152,7 @@ def _close_reissues(connection: Connection, instance_ids: Sequence[int]) -> None
 
 def _end_releases(connection: Connection, removal_id: UUID) -> tuple[int, int]:
     """Give every release that has any of it a tombstone, and the current ones a next version without it."""
-    affected = connection.execute(
-        "SELECT re.id, re.project, re.requester, re.criteria_digest, count(*),"
-        " NOT EXISTS (SELECT FROM crosswalk.tombstone t WHERE t.release_id = re.id)"
-        " FROM crosswalk.former_object f JOIN crosswalk.release_instance ri ON ri.instance_id = f.instance_id"
-        " JOIN crosswalk.release re ON re.id = ri.release_id WHERE f.removal_id = %s"
-        " GROUP BY re.id ORDER BY re.project, re.number",
-        (removal_id,),
-    ).fetchall()
-    for project in sorted({row[1] for row in affected}):
-        lock_numbers(connection, project)
-    replaced = 0
-    for release_id, project, requester, criteria_digest, instances, current in affected:
-        connection.execute(
-            "INSERT INTO crosswalk.tombstone (release_id, removal_id, instances) VALUES (%s, %s, %s)",
-            (release_id, removal_id, instances),
-        )
-        left = [
-            row[0]
-            for row in connection.execute(
-                "SELECT i.id FROM crosswalk.release_instance ri JOIN crosswalk.instance i ON i.id = ri.instance_id"
-                " WHERE ri.release_id = %s AND i.state = 'stored' AND NOT EXISTS (SELECT FROM crosswalk.reissue x"
-                " WHERE x.instance_id = i.id AND x.closed_at IS NULL) ORDER BY i.id",
-                (release_id,),
-            )
-        ]
-        if not (current and left):
-            continue
-        new = enter_release(connection, project, requester, criteria_digest, len(left), replaces=release_id)
-        with connection.cursor().copy("COPY crosswalk.release_instance (release_id, instance_id) FROM STDIN") as copy:
-            for instance_id in left:
-                copy.write_row((new.id, instance_id))
-        replaced += 1
-    return len(affected), replaced
+    row = connection.execute("SELECT ended, replaced FROM crosswalk.end_releases(%s)", (removal_id,)).fetchone()
+    if row is None:
+        raise Fatal("the database does not say which releases it ended")
+    return int(row[0]), int(row[1])

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.access_events import record_access_event
@@ -30,10 +29,6 @@ from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
 from dicomanon.values import TICKET_PATTERN, BatchId, Pseudonym
 
-_BY_KEY: LiteralString = (
-    "SELECT DISTINCT s.pseudonym FROM crosswalk.patient_key k JOIN crosswalk.patient met ON met.id = k.patient_id"
-    " JOIN crosswalk.patient s ON s.id = met.survivor_id"
-)
 _STORING_LOCK = 0x0D1D
 _MOST_WAIT = "10min"
 """For batches that are being stored."""
@@ -301,15 +296,13 @@ class Removals:
         """
         keyring = self._session.keyring
         with self._session.transaction() as connection:
-            rows = (
-                connection.execute(
-                    _BY_KEY + " WHERE k.patient_index = %s", (index_patient(keyring, issuer, patient_id),)
-                ).fetchall()
-                or connection.execute(
-                    _BY_KEY + " WHERE k.patient_id_index = %s AND %s = ''",
-                    (index_patient_id(keyring, patient_id), issuer),
-                ).fetchall()
-            )
+            rows = connection.execute(
+                "SELECT * FROM crosswalk.pseudonyms_of_key(%s, %s)",
+                (
+                    index_patient(keyring, issuer, patient_id),
+                    None if issuer else index_patient_id(keyring, patient_id),
+                ),
+            ).fetchall()
             found = Subject(SubjectKind.PSEUDONYM, rows[0][0]) if len(rows) == 1 else None
             record_access_event(
                 connection, self._session.keys.site, actor, "patient.look_up", reason, len(rows), subject=found
