@@ -28,6 +28,7 @@ from requests import Session
 from rich.console import Console
 from rich.table import Table
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack import airflow, stack
 from dicomanon.local_stack.config import STATE_VARIABLE, Ports, StackConfig, state_folder
 from dicomanon.local_stack.dag_runs import DagRuns
@@ -137,7 +138,7 @@ def ingest(config: StackConfig) -> tuple[str, int]:
 
 def step_seconds(run_id: str) -> tuple[dict[str, float], float]:
     """Return each step's seconds, added over the batches, and the seconds from the first pull to the last update."""
-    with open_runtime() as runtime:
+    with open_runtime(Role.AUDITOR) as runtime:
         events = list(runtime.crosswalk.lineage.events(DAG, run_id))
     begun: dict[tuple[str, int], float] = {}
     spent = dict.fromkeys(STEPS, 0.0)

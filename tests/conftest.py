@@ -9,6 +9,7 @@ from tests.site import Ingested, Site, ingest_sample, opened_site
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack.orthanc import OrthancServer, start_orthanc
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import PostgresServer, start_postgres
@@ -25,10 +26,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 def crosswalk_dsn(postgres_server: PostgresServer) -> Iterator[str]:
-    """DSN of a new, empty database whose owner is no superuser."""
+    """DSN of a new, empty database whose owner is no superuser, and may act as every role."""
     name = f"crosswalk_{secrets.token_hex(6)}"
     password = secrets.token_hex(12)
     postgres_server.create_database(name, name, password)
+    postgres_server.create_login(name, password, name, Role)
     yield postgres_server.dsn(name, user=name, password=password)
     postgres_server.drop_database(name)
 
@@ -111,6 +113,7 @@ def ingested(
     """The whole sample gone through all steps, once for all tests; its PACS are emptied, its crosswalk stays."""
     name, password = f"crosswalk_{secrets.token_hex(6)}", secrets.token_hex(12)
     postgres_server.create_database(name, name, password)
+    postgres_server.create_login(name, password, name, Role)
     _clinical_server.clear()
     _research_server.clear()
     dsn = postgres_server.dsn(name, user=name, password=password)

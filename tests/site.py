@@ -25,6 +25,7 @@ from pydicom.dataset import Dataset
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import StudyBalance
 from dicomanon.crosswalk.sealed import open_text
 from dicomanon.crosswalk.trace import Trace
@@ -236,8 +237,8 @@ class Site:
         return Run().complete()
 
     @contextmanager
-    def runtime(self) -> Iterator[Runtime]:
-        with open_runtime() as runtime:
+    def runtime(self, role: Role = Role.INGEST) -> Iterator[Runtime]:
+        with open_runtime(role) as runtime:
             yield runtime
 
     @contextmanager

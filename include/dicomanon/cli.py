@@ -23,6 +23,7 @@ from dicomanon.cli_keys import keys_app
 from dicomanon.cli_lineage import lineage_app
 from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
+from dicomanon.cli_project import project_app
 from dicomanon.cli_reidentify import reidentify_app
 from dicomanon.cli_removal import removal_app
 from dicomanon.cli_site import site_profile_name
@@ -60,6 +61,7 @@ app.add_typer(lineage_app, name="lineage")
 app.add_typer(archives_app, name="archives")
 app.add_typer(backup_app, name="backup")
 app.add_typer(identity_app, name="identity")
+app.add_typer(project_app, name="project")
 app.add_typer(removal_app, name="removal")
 
 
@@ -97,7 +99,7 @@ def _root(
     if context.invoked_subcommand not in {"stack", "demo"}:
         from dicomanon.local_stack.stack import use_local_stack
 
-        use_local_stack()
+        use_local_stack(to_migrate=context.invoked_subcommand == "migrate")
 
 
 @stack_app.command("up")
@@ -221,13 +223,14 @@ def trace(
     full: Annotated[bool, typer.Option("--full", help="Show every instance, however many.")] = False,
 ) -> None:
     """Tell where a research object came from and where it went; research identifiers only."""
+    from dicomanon.crosswalk.roles.role import Role
     from dicomanon.local_stack.stack import require_site
     from dicomanon.pipeline.outline import outline
     from dicomanon.pipeline.runtime import open_runtime
     from dicomanon.pipeline.trace_graph import write_graph
 
     require_site()
-    with open_runtime() as runtime:
+    with open_runtime(Role.AUDITOR) as runtime:
         found = runtime.crosswalk.lineage.trace(identifier, None if full else limit)
     if found is None:
         err.print("nothing in the crosswalk has this research identifier", style="red")
@@ -310,6 +313,14 @@ def migrate() -> None:
     with Crosswalk(settings.crosswalk_dsn.get_secret_value(), load_keyring(settings)) as crosswalk:
         crosswalk.migrate()
     out.print("the crosswalk is up to date")
+
+
+@crosswalk_app.command("roles")
+def crosswalk_roles() -> None:
+    """Print the SQL that creates the crosswalk's roles, for an administrator of the database server to run."""
+    from dicomanon.crosswalk.roles.granting import roles_sql
+
+    out.print(roles_sql(), markup=False, soft_wrap=True, highlight=False, end="")
 
 
 @crosswalk_app.command("export")

@@ -13,6 +13,7 @@ import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import DONE, PARTLY, err, out, say
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def list_entries(
 
     if show_reasons and not reason.strip():
         raise typer.BadParameter("reasons may name patients: say why you read them", param_hint="--reason")
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         wanted = _wanted(since, until, actor, action, about)
         _record(crosswalk.audit, "audit.list", reason.strip() or "entries without reasons")
         found = list(reported(crosswalk.audit, crosswalk.audit.newest(wanted, limit)))
@@ -101,16 +102,18 @@ def verify(
 
     Names the first entry that was changed, removed, exchanged or put in. That the end was cut off, or the chain was
     written anew, only a signed head can tell. Exit code 0: it holds; 1: it does not. Needs no keyring: only
-    DICOMANON_CROSSWALK_DSN, and a login that may read the trail.
+    DICOMANON_CROSSWALK_DSN, and a login that may act as auditor.
     """
     import psycopg
 
     from dicomanon.crosswalk.audit.trail import follow, name_of_chain
+    from dicomanon.crosswalk.roles.assuming import assume
     from dicomanon.crosswalk.session import translated
     from dicomanon.settings import DatabaseSettings
 
     heads = _signed_heads(head, public_key)
     with translated(), psycopg.connect(DatabaseSettings.load().crosswalk_dsn.get_secret_value()) as connection:
+        assume(connection, Role.AUDITOR)
         connection.execute("SET timezone = 'UTC'")
         chain = name_of_chain(connection)
         if any(one.chain != chain for one in heads):
@@ -141,7 +144,7 @@ def sign() -> None:
     from dicomanon.settings import AuditSettings
     from dicomanon.signing import SigningKey
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         settings = AuditSettings.load()
         signed, checked = sign_head(crosswalk.audit, SigningKey.load(settings.audit_key_file), settings.audit_head_dir)
     say(signed.to_json())
@@ -184,7 +187,7 @@ def export(
     from dicomanon.crosswalk.audit.reported import reported
 
     # Two connections: one reads the trail, one asks for the names of what it is about.
-    with site_crosswalk(connections=2) as crosswalk:
+    with site_crosswalk(Role.AUDITOR, connections=2) as crosswalk:
         wanted = _wanted(since, until, actor, action, about)
         _record(crosswalk.audit, "audit.export", f"as {to}")
         found = reported(crosswalk.audit, crosswalk.audit.entries(wanted))

@@ -9,6 +9,7 @@ import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import out, say
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Rotated(StrEnum):
 @keys_app.command("status")
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Say which master and wrapping keys are in use, and what is left to do."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         found = crosswalk.keys.status()
     if as_json:
         out.print_json(json.dumps(asdict(found), default=str))
@@ -56,7 +57,7 @@ def rotate(
     if which is Rotated.WRAPPING:
         if finish:
             raise typer.BadParameter("a rotation of the wrapping key finishes itself", param_hint="--finish")
-        with site_crosswalk() as crosswalk:
+        with site_crosswalk(Role.ADMIN) as crosswalk:
             number, rewrapped = crosswalk.keys.rotate_wrapping_key()
             _record(crosswalk, "keys.rotate_wrapping", rewrapped)
         say(f"wrapping key {number} is in use; {rewrapped} data keys were wrapped anew, the former key is retired")
@@ -73,7 +74,7 @@ def reseal(
     ] = None,
 ) -> None:
     """Seal anew, with new data keys: what an earlier version sealed without, or one patient."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         if patient:
             studies = crosswalk.keys.reseal(patient)
             _record(crosswalk, "keys.reseal", studies, patient)
@@ -96,7 +97,7 @@ def destroy(
     """
     if not yes:
         typer.confirm(f"destroy the keys of {pseudonym}? Nobody can undo this", abort=True)
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         done = crosswalk.keys.destroy(pseudonym, actor=signer(), reason=reason)
     say(f"destroyed: the keys of {pseudonym}, of {done.studies} studies with {done.instances} instances")
     say("  backups, replicas and write-ahead logs still hold what they held: see the runbook, Destroy a patient's keys")
@@ -114,13 +115,13 @@ def _rotate_master() -> None:
     from dicomanon.settings import CrosswalkSettings
 
     settings = CrosswalkSettings.load()
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         masters = crosswalk.keys.status().masters
     # More than one: an earlier rotation waits for its end, or the new master key was configured before this.
     renewed = len(masters) == 1 and settings.master_key_from == "keyring"
     if renewed:
         renew_keyring_file(settings)
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         admitted = crosswalk.keys.admit_master_key()
         masters = crosswalk.keys.status().masters
         if len(masters) > 1:
@@ -137,7 +138,7 @@ def _finish_master() -> None:
     from dicomanon.crosswalk.keys.opening import forget_former_keys
     from dicomanon.settings import CrosswalkSettings
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         removed = crosswalk.keys.retire_other_master_keys()
         _record(crosswalk, "keys.rotate_master_finish", removed)
     forgotten = forget_former_keys(CrosswalkSettings.load())

@@ -22,12 +22,13 @@ def load_events() -> None:
 
     Exit code 1: a line is no event; it is kept in damaged.jsonl.
     """
+    from dicomanon.crosswalk.roles.role import Role
     from dicomanon.local_stack.stack import require_site
     from dicomanon.openlineage.loading import load
     from dicomanon.pipeline.runtime import open_runtime
 
     require_site()
-    with open_runtime() as runtime:
+    with open_runtime(Role.INGEST) as runtime:
         done = load(runtime.crosswalk, runtime.settings)
     say(", ".join(f"{count} {name}" for name, count in asdict(done).items()))
     if done.damaged:

@@ -8,6 +8,7 @@ import typer
 
 from dicomanon.cli_site import is_site, signer, site_crosswalk, site_profile_name
 from dicomanon.console import DONE, PARTLY, err, out, say
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.devices import ConfirmedBox, DeviceDecision
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def check_files(
     compiled = compile_profile(load_profile(profile or site_profile_name()))
     confirmed = ConfirmedDevices()
     if is_site():
-        with site_crosswalk() as crosswalk:
+        with site_crosswalk(Role.REVIEWER) as crosswalk:
             confirmed = crosswalk.devices.confirmed()
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -92,7 +93,7 @@ def devices(
     """Name the devices that were met, what waits for them, and what was said of them."""
     from dicomanon.pipeline.device_text import device_text
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.REVIEWER) as crosswalk:
         crosswalk.releases.record_access(signer(), "pixels.devices", "devices and what was said of them", 1)
         seen = crosswalk.devices.all()
     wanted = [device for device in seen if not (unconfirmed and device.confirmations)]
@@ -124,7 +125,7 @@ def confirm(
     from dicomanon.pipeline.device_confirmation import confirm_device
 
     boxes = [_box(text) for text in box or ()]
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.REVIEWER) as crosswalk:
         confirmed = confirm_device(crosswalk, device, decision, boxes, author=signer(), reason=reason)
     for line in confirmed.lines():
         say(line)
@@ -154,7 +155,7 @@ def review(
     from dicomanon.review.serving import bound, serve
     from dicomanon.settings import ClinicalSettings
 
-    with site_crosswalk(connections=_CONNECTIONS) as crosswalk:
+    with site_crosswalk(Role.REVIEWER, connections=_CONNECTIONS) as crosswalk:
         settings = ClinicalSettings.load()
         profile = resolve_profile(settings.profile, crosswalk, settings.profile_approvals)
         who = signer()

@@ -8,6 +8,7 @@ import typer
 
 from dicomanon.cli_site import is_site, signer, site_crosswalk, site_profile_name
 from dicomanon.console import DONE, FATAL, PARTLY, err, out, say
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def list_profiles(as_json: Json = False) -> None:
     # What comes with the release is shown also where the crosswalk does not answer.
     rows = [told(as_row(load_profile(name), None, _approvals())) for name in shipped_profiles()]
     if is_site():
-        with site_crosswalk() as crosswalk:
+        with site_crosswalk(Role.AUDITOR) as crosswalk:
             published = [published_row(one, _approvals()) for one in crosswalk.profiles.all()]
         rows += map(told, published)
     elif not as_json:
@@ -84,7 +85,7 @@ def show(
     signatures = published.signatures if published else ()
     if signatures:
         subject = Subject(SubjectKind.PROFILE, found.version)
-        with site_crosswalk() as crosswalk:
+        with site_crosswalk(Role.AUDITOR) as crosswalk:
             crosswalk.releases.record_access(signer(), "profile.show", "reasons", len(signatures), subject=subject)
     for signature in signatures:
         say(f"  {'':<{profile_text.WIDTH}}{signature.who}: {signature.reason.reveal()}")
@@ -232,7 +233,7 @@ def publish(
     from dicomanon.profile import load_profile
 
     profile = load_profile(file)
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         published, new = publish_profile(crosswalk, profile, actor=signer(), reason=reason)
     say(f"{profile.version} is {'published' if new else 'published already, nothing was changed'}")
     _say_standing(published)
@@ -246,7 +247,7 @@ def approve(
     """Stand for a published profile as a further person. Look at it first: `dicomanon profile show NAME@HASH`."""
     from dicomanon.pipeline.profiles import opened
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         found = crosswalk.profiles.find(version)
         if found is not None:
             opened(found)
@@ -328,7 +329,7 @@ def _found(wanted: str) -> tuple["Profile", "PublishedProfile | None"]:
         return shipped, None
     if not is_site():
         raise Fatal(not_shipped(wanted))
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         published = crosswalk.profiles.find(wanted)
     if published is None:
         raise Fatal(f"no profile {wanted} comes with this release or is published: `dicomanon profile list` names them")
@@ -366,7 +367,7 @@ def _record_that_values_are_shown(reason: str) -> None:
             "values are shown only where that is recorded, and there is no crosswalk here: "
             "leave out --show-values, or name your site with the DICOMANON_ variables"
         )
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.REVIEWER) as crosswalk:
         crosswalk.releases.record_access(signer(), "profile.preview", reason, 1)
 
 

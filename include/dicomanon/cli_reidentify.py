@@ -7,6 +7,7 @@ import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import out, say
+from dicomanon.crosswalk.roles.role import Role
 
 reidentify_app = typer.Typer(
     help="The way back for one patient or object: you ask, a second person approves, you are shown it once.",
@@ -32,7 +33,7 @@ def ask(
     from dicomanon.settings import CrosswalkSettings
 
     settings = CrosswalkSettings.load()
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         asked = crosswalk.reidentification.ask(
             identifier,
             actor=signer(),
@@ -51,7 +52,7 @@ def ask(
 @reidentify_app.command("list")
 def list_requests(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Show all requests with their reasons, the newest first. That you looked is recorded; no value is shown."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         requests = crosswalk.reidentification.all(actor=signer())
     if as_json:
         out.print_json(
@@ -88,7 +89,7 @@ def list_requests(as_json: Annotated[bool, typer.Option("--json", help="For prog
 @reidentify_app.command("approve")
 def approve(request: Request, reason: Reason) -> None:
     """Let the person who asked see it, once. Nobody approves what they asked for."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         found = crosswalk.reidentification.decide(request, approved=True, actor=signer(), reason=reason)
     say(f"approved: {found.requested_by} may see it once, until {found.expires_at:%Y-%m-%d %H:%M} UTC")
 
@@ -96,7 +97,7 @@ def approve(request: Request, reason: Reason) -> None:
 @reidentify_app.command("refuse")
 def refuse(request: Request, reason: Reason) -> None:
     """Refuse a request, or take your own back."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         crosswalk.reidentification.decide(request, approved=False, actor=signer(), reason=reason)
     say("refused")
 
@@ -104,6 +105,6 @@ def refuse(request: Request, reason: Reason) -> None:
 @reidentify_app.command("show")
 def show(request: Request) -> None:
     """Print the value, once, to the person who asked for it. PHI: it is on your screen alone; keep it safe."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         _, value = crosswalk.reidentification.show(request, actor=signer())
     say(value.reveal())

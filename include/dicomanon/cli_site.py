@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dicomanon.account import signer
+from dicomanon.crosswalk.roles.role import Role
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.database import Crosswalk
@@ -29,13 +30,13 @@ def site_profile_name() -> str:
 
 
 @contextmanager
-def site_crosswalk(*, connections: int = 1) -> Iterator["Crosswalk"]:
-    """Open the site's crosswalk, with the most connections that may be opened at once.
+def site_crosswalk(role: Role, *, connections: int = 1) -> Iterator["Crosswalk"]:
+    """Open the site's crosswalk, acting as a role, with the most connections that may be opened at once.
 
     Raises
     ------
     Fatal
-        There is none, or its keyring cannot be read.
+        There is none, its keyring cannot be read, or its login may not act as the role.
     Retriable
         It cannot be reached.
     """
@@ -47,5 +48,5 @@ def site_crosswalk(*, connections: int = 1) -> Iterator["Crosswalk"]:
     require_site()
     settings = CrosswalkSettings.load()
     dsn = settings.crosswalk_dsn.get_secret_value()
-    with Crosswalk(dsn, load_keyring(settings), max_size=connections) as crosswalk:
+    with Crosswalk(dsn, load_keyring(settings), role=role, max_size=connections) as crosswalk:
         yield crosswalk

@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.conftest import Sample
 from tests.e2e.world import INGEST, Snapshot, World
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack import airflow
 from dicomanon.local_stack.dag_runs import DagRuns
 from dicomanon.pipeline.runtime import open_runtime
@@ -65,7 +66,7 @@ def test_the_run_s_page_shows_counts_and_the_position_of_what_was_not_found(
 
 def test_the_trace_leads_forward_to_the_release(world: World, released: tuple[str, Path]) -> None:
     uid = pd.read_parquet(released[1] / "manifest.parquet")["SOPInstanceUID"][0]
-    with open_runtime() as runtime:
+    with open_runtime(Role.AUDITOR) as runtime:
         found = runtime.crosswalk.lineage.trace(uid)
     assert found is not None
     assert [(release.project, release.number) for release in found.releases] == [("lung-screening", 1)]

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from tests.e2e.world import INGEST, Snapshot, World, snapshot
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack import airflow
 from dicomanon.local_stack.dag_runs import DagRuns
 from dicomanon.pipeline.runtime import open_runtime
@@ -66,7 +67,7 @@ def test_an_unknown_parameter_is_refused_and_nothing_is_done(world: World, after
 
 def test_lineage_leads_from_an_object_to_its_tasks(world: World, after_second: Snapshot) -> None:
     uid = next(iter(after_second.digests))
-    with open_runtime() as runtime:
+    with open_runtime(Role.AUDITOR) as runtime:
         found = runtime.crosswalk.lineage.trace(uid)
     assert found is not None
     tasks = {event.task_id for batch in found.batches for event in batch.events if event.event == "succeeded"}
@@ -118,7 +119,7 @@ def test_killed_worker_then_a_rerun_ends_as_if_undisturbed(world: World, many_in
 def kill_a_worker(world: World, run_id: str) -> bool:
     """Kill the process of the first pull task that is at work, once it has committed some rows."""
     deadline = time.monotonic() + 120
-    with airflow.client(world.config, "engineer") as api, open_runtime() as runtime:
+    with airflow.client(world.config, "engineer") as api, open_runtime(Role.AUDITOR) as runtime:
         while time.monotonic() < deadline:
             tasks = api.get(f"/dags/{INGEST}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
             for task in tasks:

@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import StudyBalance
 from dicomanon.local_stack import airflow
 from dicomanon.local_stack.config import StackConfig
@@ -39,21 +40,24 @@ class World:
 
     def accounts(self) -> dict[str, StudyBalance]:
         """Every study's account, by its UID in the clinical PACS."""
-        with open_runtime() as runtime:
+        with open_runtime(Role.INGEST) as runtime:
             return {account.study_uid.reveal(): account for account in runtime.crosswalk.ledger.balance()}
 
     def research(self) -> dict[str, set[str]]:
         """What the research PACS shows: SOP Instance UIDs by study."""
-        with open_runtime() as runtime:
+        with open_runtime(Role.INGEST) as runtime:
             studies = [str(a.research_study_uid) for a in runtime.crosswalk.ledger.balance() if a.research_study_uid]
             return {study: runtime.research.stored_instances(study) for study in studies}
 
     def dump(self, database: str, into: Path) -> Path:
         """Dump a database as plain SQL: what a thief of it would read."""
-        password = getattr(self.config.passwords, f"{database}_database")
-        target = into / f"{database}.sql"
+        passwords, target = self.config.passwords, into / f"{database}.sql"
+        as_whom, password = {
+            "airflow": (["-U", "airflow"], passwords.airflow_database),
+            "crosswalk": (["-U", "operator", "--role", Role.BACKUP.group], passwords.crosswalk_operator),
+        }[database]
         subprocess.run(
-            [BINARIES / "pg_dump", "-h", "127.0.0.1", "-p", str(self.config.ports.postgres), "-U", database,
+            [BINARIES / "pg_dump", "-h", "127.0.0.1", "-p", str(self.config.ports.postgres), *as_whom,
              "-f", target, database],
             env={"PGPASSWORD": password}, check=True,
         )  # fmt: skip
@@ -77,7 +81,7 @@ class Snapshot:
 def snapshot(world: World) -> Snapshot:
     research = world.research()
     digests = {}
-    with open_runtime() as runtime:
+    with open_runtime(Role.AUDITOR) as runtime:
         for uids in research.values():
             for uid in uids:
                 found = runtime.crosswalk.lineage.trace(uid)

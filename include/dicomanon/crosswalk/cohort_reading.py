@@ -76,7 +76,9 @@ def _candidates(
     if patient_indexes is not None:
         named = [(issuer.strip(" \0"), patient_id.strip(" \0")) for issuer, patient_id in patient_indexes]
         by_patient = [index_patient(keyring, issuer, patient_id) for issuer, patient_id in named if issuer]
-        by_patient_id = [index_patient_id(keyring, patient_id) for issuer, patient_id in named if patient_id and not issuer]
+        by_patient_id = [
+            index_patient_id(keyring, patient_id) for issuer, patient_id in named if patient_id and not issuer
+        ]
     if accession_numbers is not None:
         by_accession = [index_accession(keyring, number) for number in accession_numbers if number.strip(" \0")]
     with session.transaction() as connection:

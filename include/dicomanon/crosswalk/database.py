@@ -29,8 +29,9 @@ from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.reidentification.requests import Reidentification
 from dicomanon.crosswalk.releases import Releases
 from dicomanon.crosswalk.removals.removals import Removals
+from dicomanon.crosswalk.roles.assuming import assume
 from dicomanon.crosswalk.roles.granting import apply_grants, ensure_roles
-from dicomanon.crosswalk.roles.role import Role, assume
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import Connection, Session, translated
 from dicomanon.errors import Fatal
 

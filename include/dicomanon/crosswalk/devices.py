@@ -98,8 +98,8 @@ class Devices:
             )
             queued = 0
             if decision is not DeviceDecision.HOLD:
-                row = connection.execute("SELECT crosswalk.queue_again(%s)", (device_id,)).fetchone()
-                queued = int(row[0]) if row else 0
+                found = connection.execute("SELECT crosswalk.queue_again(%s)", (device_id,)).fetchone()
+                queued = int(found[0]) if found else 0
             record_access_event(
                 connection,
                 self._session.keys.site,

@@ -136,13 +136,13 @@ class Ledger:
     def batch_sources(self, batch_id: BatchId) -> list[BatchSource]:
         """Return the instances of a batch, settled ones included, with the source UIDs to ask for.
 
-        Those whose keys were destroyed meanwhile are left out. The source UIDs are empty where the run is closed and the
-        whole batch is settled: nothing is left to ask for.
+        Those whose keys were destroyed meanwhile are left out. The source UIDs are empty where the run is closed and
+        the whole batch is settled: nothing is left to ask for.
         """
         with self._session.transaction() as connection:
             rows = connection.execute(
-                "SELECT instance_id, study_id, series_id, study_uid_sealed, series_uid_sealed, sop_uid_sealed, key_wrapped,"
-                " state, output_digest, research_sop_uid, series_instances, study_instances"
+                "SELECT instance_id, study_id, series_id, study_uid_sealed, series_uid_sealed, sop_uid_sealed,"
+                " key_wrapped, state, output_digest, research_sop_uid, series_instances, study_instances"
                 " FROM crosswalk.batch_sources(%s)",
                 (batch_id,),
             ).fetchall()
@@ -153,6 +153,7 @@ class Ledger:
         for row in rows:
             instance_id, study_id, series_id, study_sealed, series_sealed, sop_sealed, wrapped, *rest = row
             if study_id not in study_uids:
+                key = keys.of("study", study_id, wrapped)
                 study_uids[study_id] = _opened(key, "study.uid", study_id, study_sealed)
             if series_id not in series_uids:
                 series_uids[series_id] = _opened(key, "series.uid", series_id, series_sealed)

@@ -70,6 +70,9 @@ class Passwords(BaseModel):
     research_pacs: str = Field(default_factory=_password)
     airflow_database: str = Field(default_factory=_password)
     crosswalk_database: str = Field(default_factory=_password)
+    """Of the login that owns the crosswalk and migrates it; nothing that runs has it."""
+    crosswalk_pipeline: str = Field(default_factory=_password)
+    crosswalk_operator: str = Field(default_factory=_password)
     fernet_key: str = Field(default_factory=lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     jwt_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     api_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
@@ -113,7 +116,7 @@ class StackConfig(BaseModel):
             No stack was ever started here.
         """
         try:
-            return cls.model_validate_json(cls.path().read_text())
+            config = cls.model_validate_json(cls.path().read_text())
         except FileNotFoundError:
             raise Fatal(NO_STACK) from None
         except OSError as error:
@@ -121,6 +124,10 @@ class StackConfig(BaseModel):
         except ValidationError:
             # Without its text, which would show passwords.
             raise Fatal(f"{cls.path()} is damaged: put back a copy, or forget this stack with `make clean`") from None
+        if config.passwords.model_fields_set != Passwords.model_fields.keys():
+            # Generated just now, for logins that an earlier version did not have: they must be the same next time.
+            config.save()
+        return config
 
     @classmethod
     def load_or_create(cls) -> "StackConfig":

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import StudyBalance
 from dicomanon.local_stack import airflow, stack
 from dicomanon.local_stack.config import StackConfig
@@ -52,7 +53,7 @@ def run(console: Console) -> bool:
 
 def accounts() -> list[StudyBalance]:
     """Return the account of every study in the crosswalk."""
-    with open_runtime() as runtime:
+    with open_runtime(Role.INGEST) as runtime:
         return runtime.crosswalk.ledger.balance()
 
 
@@ -130,7 +131,7 @@ def _show_one_trace(console: Console, studies: Sequence[StudyBalance]) -> None:
     stored = [study.research_study_uid for study in studies if study.stored and study.research_study_uid]
     if not stored:
         return
-    with open_runtime() as runtime:
+    with open_runtime(Role.AUDITOR) as runtime:
         sop_uid = sorted(runtime.research.stored_instances(str(stored[0])))[0]
         found = runtime.crosswalk.lineage.trace(sop_uid)
     if found is not None:

@@ -73,9 +73,7 @@ class PostgresServer:
                     sql.SQL("ALTER" if known else "CREATE"), name, sql.Literal(password)
                 )
             )
-            connection.execute(
-                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), name)
-            )
+            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), name))
             for role in roles:
                 connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role.group), name))
 

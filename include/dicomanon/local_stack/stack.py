@@ -12,6 +12,7 @@ from pathlib import Path
 from dicomanon.backup.key import BackupKey
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import DicomanonError, Fatal, Retriable
 from dicomanon.local_stack import airflow, processes
 from dicomanon.local_stack.config import NO_STACK, StackConfig, state_folder
@@ -60,13 +61,21 @@ _NIGHTLY_BY_HAND = {"DICOMANON_BACKUP_SCHEDULE": "", "DICOMANON_ARCHIVES_SCHEDUL
 """A stack that is tried out is not there at night, and Airflow would make up for it at every start."""
 
 
-def pipeline_environment(config: StackConfig) -> dict[str, str]:
-    """Return the settings of the pipeline's own tasks and of the command: with the keys, for these processes only."""
+LOGINS = {"pipeline": (Role.INGEST, Role.COHORT, Role.AUDITOR), "operator": tuple(Role)}
+"""Logins of the crosswalk, and what they may act as: the tasks', and the one of the command on this machine."""
+
+
+def pipeline_environment(config: StackConfig, login: str = "operator") -> dict[str, str]:
+    """Return the settings of the pipeline's own tasks and of the command: with the keys, for these processes only.
+
+    Parameters
+    ----------
+    login
+        One of :data:`LOGINS`.
+    """
     folder = state_folder()
     return {
-        "DICOMANON_CROSSWALK_DSN": (
-            f"postgresql://crosswalk:{config.passwords.crosswalk_database}@127.0.0.1:{config.ports.postgres}/crosswalk"
-        ),
+        "DICOMANON_CROSSWALK_DSN": _dsn(config, login, getattr(config.passwords, f"crosswalk_{login}")),
         "DICOMANON_KEYRING_FILE": str(_keyring_file()),
         "DICOMANON_CLINICAL__NAME": "clinical",
         "DICOMANON_CLINICAL__URL": f"{config.clinical_url}/dicom-web",
@@ -88,10 +97,21 @@ def pipeline_environment(config: StackConfig) -> dict[str, str]:
     }
 
 
-def use_local_stack() -> None:
+def _dsn(config: StackConfig, login: str, password: str) -> str:
+    return f"postgresql://{login}:{password}@127.0.0.1:{config.ports.postgres}/crosswalk"
+
+
+def _owner_dsn(config: StackConfig) -> str:
+    return _dsn(config, "crosswalk", config.passwords.crosswalk_database)
+
+
+def use_local_stack(*, to_migrate: bool = False) -> None:
     """Let a command work on the local stack where the environment names no other site."""
     if "DICOMANON_CROSSWALK_DSN" not in os.environ and StackConfig.path().exists():
-        _adopt(StackConfig.load())
+        config = StackConfig.load()
+        _adopt(config)
+        if to_migrate:
+            os.environ["DICOMANON_CROSSWALK_DSN"] = _owner_dsn(config)
 
 
 def require_site() -> None:
@@ -191,7 +211,7 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
     airflow.start(
         config,
         {
-            "scheduler": shared | pipeline_environment(config) | {"DICOMANON_WARM_START": "1"},
+            "scheduler": shared | pipeline_environment(config, "pipeline") | {"DICOMANON_WARM_START": "1"},
             "api-server": shared | door_environment(config, keyring),
             "dag-processor": shared,
             "triggerer": shared,
@@ -204,10 +224,13 @@ def up(say: Say, *, airflow_variables: Mapping[str, str] | None = None) -> Stack
 
 
 def start_database(config: StackConfig) -> PostgresServer:
-    """Start PostgreSQL with its two databases, and bring the crosswalk to the current schema."""
+    """Start PostgreSQL with its two databases and their logins, and bring the crosswalk to the current schema."""
     server = start_postgres(state_folder() / "postgres", config.ports.postgres)
     server.create_database("airflow", "airflow", config.passwords.airflow_database)
+    server.create_roles()
     server.create_database("crosswalk", "crosswalk", config.passwords.crosswalk_database)
+    for login, roles in LOGINS.items():
+        server.create_login(login, getattr(config.passwords, f"crosswalk_{login}"), "crosswalk", roles)
     keys = _keyring_file()
     if not keys.exists():
         keys.parent.mkdir(mode=0o700, exist_ok=True)
@@ -217,7 +240,7 @@ def start_database(config: StackConfig) -> PostgresServer:
     (state_folder() / "audit-heads").mkdir(mode=0o700, exist_ok=True)
     if not _backup_key_file().exists():
         BackupKey.generate(_backup_key_file())
-    with Crosswalk(pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"], Keyring.load(keys)) as crosswalk:
+    with Crosswalk(_owner_dsn(config), Keyring.load(keys)) as crosswalk:
         crosswalk.migrate()
     return server
 
@@ -318,7 +341,8 @@ def _tell_if_no_profile(config: StackConfig, keyring: Keyring, say: Say) -> None
     """Say what only the crosswalk knows: that the profile is not published, or that approvals are missing."""
     from dicomanon.pipeline.profiles import resolve_profile
 
-    with Crosswalk(pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"], keyring, max_size=1) as crosswalk:
+    dsn = pipeline_environment(config)["DICOMANON_CROSSWALK_DSN"]
+    with Crosswalk(dsn, keyring, role=Role.INGEST, max_size=1) as crosswalk:
         try:
             resolve_profile(_profile(config), crosswalk, _approvals(config))
         except Fatal as error:

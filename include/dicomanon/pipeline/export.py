@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.runtime import open_runtime
 from dicomanon.values import Phi
@@ -26,7 +27,7 @@ def export_maps(uid_map: Path, patient_map: Path, *, actor: str, reason: str) ->
         raise Fatal("say why with --reason: it is kept in the audit trail")
     if not all(path.absolute().parent.is_dir() for path in (uid_map, patient_map)):
         raise Fatal("the folder of a map does not exist: make it first")
-    with open_runtime() as runtime:
+    with open_runtime(Role.ADMIN) as runtime:
         uids, patients = runtime.crosswalk.exports.maps(actor=actor, reason=reason)
         return {"UIDs": write_map(uid_map, uids), "patients": write_map(patient_map, patients)}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from dicomanon.account import signer
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keys.opening import load_keyring
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.deidentify import SourceInstance, UidMapper, parse
 from dicomanon.deidentify.faces.policy import must_be_defaced
 from dicomanon.errors import Fatal, Held
@@ -176,7 +177,7 @@ def _worker(profile: Profile, destination: Path) -> _Worker:
     os.umask(0o077)
     settings = CrosswalkSettings.load()
     keyring = load_keyring(settings)
-    crosswalk = Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1)
+    crosswalk = Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, role=Role.INGEST, max_size=1)
     crosswalk.__enter__()
     compiled = compile_profile(profile)
     return _Worker(
@@ -317,7 +318,7 @@ def _admit(profile: str, files: int, *, maps: bool) -> Profile:
     """Return the rules to work by, once who is about to use them on what is in the audit trail."""
     settings = CrosswalkSettings.load()
     keyring = load_keyring(settings)
-    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, max_size=1) as crosswalk:
+    with Crosswalk(settings.crosswalk_dsn.get_secret_value(), keyring, role=Role.INGEST, max_size=1) as crosswalk:
         rules = resolve_profile(profile, crosswalk, settings.profile_approvals)
         crosswalk.archives.require_checked()
         reason = "maps of old and new identifiers were written" if maps else "no map was written"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import DicomanonError
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime, open_runtime
@@ -12,7 +13,7 @@ NOBODY = "1.2.3.4"
 
 def overview() -> dict[str, int | str]:
     """Return the profile in force, counts of studies and of instances by state and reason, what each PACS answers."""
-    with open_runtime() as runtime:
+    with open_runtime(Role.INGEST) as runtime:
         accounts = runtime.crosswalk.ledger.balance()
         states: Counter[str] = Counter()
         for account in accounts:

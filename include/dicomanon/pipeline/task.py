@@ -15,6 +15,7 @@ from dicomanon.crosswalk.task_facts import TaskFacts
 from dicomanon.errors import DicomanonError
 from dicomanon.guard import no_values_escape
 from dicomanon.openlineage.emitter import Emitter
+from dicomanon.pipeline.acting import role_of
 from dicomanon.pipeline.runtime import Runtime, open_runtime
 from dicomanon.settings import Settings
 from dicomanon.values import BatchId
@@ -58,13 +59,14 @@ def run_step(
     """
     said = partial(_event, key, batch_id)
     with no_values_escape():
+        role = role_of(key.dag_id)
         settings = Settings.load()
         with closing(Emitter.of(settings)) as emitter:
             emitter.emit(said("started"))
             with ExitStack() as stack:
                 try:
                     with no_values_escape():
-                        runtime = stack.enter_context(open_runtime(settings))
+                        runtime = stack.enter_context(open_runtime(role, settings))
                 except DicomanonError as error:
                     emitter.emit(said("failed", error=error))
                     raise

@@ -15,6 +15,8 @@ from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.sealed import index_accession, index_patient, index_patient_id, index_uid
 from dicomanon.identity import PatientIdentity
 
+FORMER = 7
+"""Migrations that the former version had."""
 STUDY_UID, SERIES_UID, SOP_UID = "1.2.77", "1.2.77.1", "1.2.77.1.1"
 PATIENT = PatientIdentity("MRN-1", "HERE", "QUIXANO^ALONSO", "19700131", "M")
 KNOWN = "TOLEDO"
@@ -33,7 +35,7 @@ def fill(dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> UUID:
     """Migrate as far as the former version did, and write one row of each kind; return the study's id."""
     steps = migrations.migrations()
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "migrations", lambda: steps[:7])
+        patched.setattr(migrations, "migrations", lambda: steps[:FORMER])
         with psycopg.connect(dsn) as connection:
             migrations.migrate(connection)
     ids = {name: uuid4() for name in ("patient", "study", "series", "known", "event", "conflict", "device", "access")}

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from tests.crosswalk.keys.former_version import KNOWN, PATIENT, SHIFT, SOP_UID, STUDY_UID, WHY, fill
+from tests.crosswalk.keys.former_version import FORMER, KNOWN, PATIENT, SHIFT, SOP_UID, STUDY_UID, WHY, fill
 from tests.crosswalk.scenario import CT, NOW, Run
 
 from dicomanon.crosswalk.database import Crosswalk
@@ -36,11 +36,12 @@ def versions(dsn: str) -> set[int]:
 def test_everything_opens_as_it_was(crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     study_id = fill(crosswalk_dsn, keyring, monkeypatch)
     with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
-        assert crosswalk.migrate() == len(migrations()) - 7
+        assert crosswalk.migrate() == len(migrations()) - FORMER
+        run = Run(crosswalk)
         patient = crosswalk.patients.get_or_create(PATIENT)
         assert (patient.pseudonym, patient.date_shift_days) == ("DFORMER00001", SHIFT)
         assert {KNOWN, STUDY_UID} <= crosswalk.mapping.known_values([study_id])[study_id]
-        assert [source.sop_uid.reveal() for source in Run(crosswalk).sources()] == [SOP_UID]
+        assert [source.sop_uid.reveal() for source in run.sources()] == [SOP_UID]
         (study,) = crosswalk.mapping.studies_for_cohort(accession_numbers=["ACC-1"])
         assert study.facts.accession_number == "ACC-1"
         with psycopg.connect(crosswalk_dsn) as connection:
@@ -61,9 +62,10 @@ def test_sealed_anew_it_opens_as_it_was(crosswalk_dsn: str, keyring: Keyring, mo
         assert versions(crosswalk_dsn) == {2}
         assert crosswalk.keys.reseal_unsealed() == (0, 0)
     with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+        run = Run(crosswalk)
         assert crosswalk.patients.get_or_create(PATIENT).date_shift_days == SHIFT
         assert {KNOWN, STUDY_UID} <= crosswalk.mapping.known_values([study_id])[study_id]
-        assert [source.sop_uid.reveal() for source in Run(crosswalk).sources()] == [SOP_UID]
+        assert [source.sop_uid.reveal() for source in run.sources()] == [SOP_UID]
 
 
 @pytest.mark.parametrize("write", ["enroll", "known_values", "record"])
@@ -73,13 +75,13 @@ def test_a_study_that_is_written_to_is_sealed_anew_as_a_whole(
     study_id = fill(crosswalk_dsn, keyring, monkeypatch)
     with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
         crosswalk.migrate()
+        run = Run(crosswalk)
         if write == "enroll":
             listing = [InstanceSighting(f"{STUDY_UID}.1", sop, CT) for sop in (SOP_UID, f"{SOP_UID}.2")]
             crosswalk.ledger.enroll(study_id, listing, NOW)
         elif write == "known_values":
             crosswalk.mapping.add_known_values(study_id, ["MORE"])
         else:
-            run = Run(crosswalk)
             crosswalk.mapping.record(
                 run.batch, run.outcomes(PATIENT, research_study_uid="2.25.1", research_series_uid="2.25.2")
             )

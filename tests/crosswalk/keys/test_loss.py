@@ -25,8 +25,10 @@ def lost(crosswalk_dsn: str, keyring_file: Path, tmp_path: Path) -> Path:
     """A crosswalk with a patient, whose keyring file is gone; the copy is elsewhere."""
     with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
         crosswalk.migrate()
-        crosswalk.mapping.add_known_values(discover(crosswalk, STUDY, sightings(STUDY, 2)), ["TOLEDO"])
-        Run(crosswalk).complete(PATIENT)
+        study_id = discover(crosswalk, STUDY, sightings(STUDY, 2))
+        run = Run(crosswalk)
+        crosswalk.mapping.add_known_values(study_id, ["TOLEDO"])
+        run.complete(PATIENT)
     copy = tmp_path / "copy" / "keyring.json"
     copy.parent.mkdir()
     shutil.copy2(keyring_file, copy)

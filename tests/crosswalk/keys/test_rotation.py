@@ -21,9 +21,11 @@ STUDIES = [f"1.2.{number}" for number in range(1, 8)]
 
 @pytest.fixture
 def filled(crosswalk: Crosswalk) -> Crosswalk:
-    for study in STUDIES:
-        crosswalk.mapping.add_known_values(discover(crosswalk, study, sightings(study, 2)), ["TOLEDO"])
-    Run(crosswalk).complete(DOE)
+    ids = [discover(crosswalk, study, sightings(study, 2)) for study in STUDIES]
+    run = Run(crosswalk)
+    for study_id in ids:
+        crosswalk.mapping.add_known_values(study_id, ["TOLEDO"])
+    run.complete(DOE)
     crosswalk.patients.get_or_create(ROE)
     crosswalk.releases.record_access("ada", "read", "why", 1)
     return crosswalk

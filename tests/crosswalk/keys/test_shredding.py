@@ -25,8 +25,10 @@ def pseudonym(crosswalk: Crosswalk) -> str:
     """DOE with a stored study and one at work, ROE with a stored one of another order; DOE's keys are destroyed."""
     discover(crosswalk, THEIRS, sightings(THEIRS, 2))
     Run(crosswalk).complete(ROE)
-    crosswalk.mapping.add_known_values(discover(crosswalk, MINE, sightings(MINE, 2)), ["TOLEDO"])
-    Run(crosswalk).complete(DOE, facts=OTHER_FACTS)
+    mine = discover(crosswalk, MINE, sightings(MINE, 2))
+    run = Run(crosswalk)
+    crosswalk.mapping.add_known_values(mine, ["TOLEDO"])
+    run.complete(DOE, facts=OTHER_FACTS)
     discover(crosswalk, PENDING, sightings(PENDING, 3))
     run = Run(crosswalk)
     first, *others = run.outcomes(DOE, facts=OTHER_FACTS)

@@ -129,7 +129,8 @@ BEGIN
         RETURN;
     END IF;
     IF crosswalk.stored_among(distinct_instances) <> cardinality(distinct_instances) THEN
-        RAISE EXCEPTION 'a release holds stored instances only, and none that is to be made anew' USING ERRCODE = 'restrict_violation';
+        RAISE EXCEPTION 'a release holds stored instances only, and none that is to be made anew'
+            USING ERRCODE = 'restrict_violation';
     END IF;
     INSERT INTO crosswalk.release (id, project, number, requester, request_key, criteria_digest, instances)
     VALUES (new_id, of_project,
@@ -513,9 +514,9 @@ SELECT r.project, r.number AS release, r.requester, r.instances, r.created_at FR
 
 CREATE VIEW research.manifest WITH (security_barrier) AS
 SELECT r.project, r.number AS release, s.pseudonym AS patient, p.pseudonym,
-       st.research_study_uid AS study_instance_uid, se.research_series_uid AS series_instance_uid, i.research_sop_uid AS sop_instance_uid, se.modality,
-       i.sop_class_uid, encode(i.output_digest, 'hex') AS output_digest, i.output_bytes AS bytes,
-       c.profile_version
+       st.research_study_uid AS study_instance_uid, se.research_series_uid AS series_instance_uid,
+       i.research_sop_uid AS sop_instance_uid, se.modality, i.sop_class_uid,
+       encode(i.output_digest, 'hex') AS output_digest, i.output_bytes AS bytes, c.profile_version
 FROM crosswalk.release r
 JOIN crosswalk.release_instance ri ON ri.release_id = r.id
 JOIN crosswalk.instance i ON i.id = ri.instance_id

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -75,10 +75,16 @@ def ensure_roles(connection: Connection) -> None:
 
 def actual(connection: Connection) -> frozenset[Grant]:
     """Return every privilege that somebody else than an owner has."""
-    rows = connection.execute(
-        _ACTUAL, {"schemas": list(SCHEMAS), "groups": [role.group for role in Role]}
-    ).fetchall()
+    rows = connection.execute(_ACTUAL, {"schemas": list(SCHEMAS), "groups": [role.group for role in Role]}).fetchall()
     return frozenset(Grant(Kind(row[0]), *row[1:]) for row in rows)
+
+
+def sequences(connection: Connection) -> list[str]:
+    """Return the sequences of our schemas, qualified."""
+    rows = connection.execute(
+        "SELECT schemaname || '.' || sequencename FROM pg_sequences WHERE schemaname = ANY (%s)", (list(SCHEMAS),)
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def apply_grants(connection: Connection) -> None:
@@ -89,11 +95,12 @@ def apply_grants(connection: Connection) -> None:
     Fatal
         This login does not own the database and what is in it.
     """
-    wanted = Grants.load().grants
+    grants = Grants.load()
     refused = Fatal("privileges of the crosswalk could not be set: migrate with the login that owns its database")
     try:
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            wanted = grants.wanted(sequences(connection))
             for grant in _in_order(actual(connection) - wanted):
                 connection.execute(_statement("REVOKE {} FROM {} CASCADE", grant, connection.info.dbname))
             # Looked at anew: a privilege on a table takes those on its columns away with it.
@@ -112,15 +119,15 @@ def _in_order(grants: Iterable[Grant]) -> list[Grant]:
 
 def _statement(form: LiteralString, grant: Grant, database: str) -> sql.Composed:
     # Words of the file or of PostgreSQL's catalog, and types, which have to stand as they are.
-    privilege: sql.Composable = sql.SQL(cast("LiteralString", grant.privilege))
+    privilege: sql.Composable = sql.SQL(grant.privilege)
     if grant.column:
         privilege = sql.SQL("{} ({})").format(privilege, sql.Identifier(grant.column))
     name, parenthesis, arguments = grant.target.partition("(")
     target = sql.SQL("{}{}").format(
         sql.Identifier(*name.split(".")) if name else sql.Identifier(database),
-        sql.SQL(cast("LiteralString", parenthesis + arguments)),
+        sql.SQL(parenthesis + arguments),
     )
     return sql.SQL(form).format(
-        sql.SQL("{} ON {} {}").format(privilege, sql.SQL(cast("LiteralString", grant.kind.value)), target),
+        sql.SQL("{} ON {} {}").format(privilege, sql.SQL(grant.kind.value), target),
         sql.Identifier(grant.grantee) if grant.grantee else sql.SQL("PUBLIC"),
     )

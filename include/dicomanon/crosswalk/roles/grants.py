@@ -2,8 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import resources
 from typing import Any
@@ -54,11 +54,16 @@ class Grants:
 
     Attributes
     ----------
+    grants
+        What is listed by name.
+    every_sequence
+        What holds for each sequence that the schemas have, as a grant without a target.
     relations, functions
         What has an entry: tables, views and functions, qualified.
     """
 
     grants: frozenset[Grant]
+    every_sequence: frozenset[Grant]
     relations: frozenset[str]
     functions: frozenset[str]
 
@@ -83,20 +88,29 @@ class Grants:
         Fatal
             As :meth:`load`.
         """
-        everything = content.get("every_relation", {})
+        everything = content.get("every_table", {})
         found: set[Grant] = set()
         found.update(_of_roles(Kind.DATABASE, "", content.get("database", {})))
         for schema, roles in content.get("schemas", {}).items():
             found.update(_of_roles(Kind.SCHEMA, schema, {role: ["USAGE"] for role in roles}))
-        for relation, roles in content.get("relations", {}).items():
-            found.update(_of_roles(Kind.TABLE, relation, everything | roles))
+        for table, roles in content.get("tables", {}).items():
+            found.update(_of_roles(Kind.TABLE, table, everything | roles))
+        for view, roles in content.get("views", {}).items():
+            found.update(_of_roles(Kind.TABLE, view, roles))
         for sequence, roles in content.get("sequences", {}).items():
             found.update(_of_roles(Kind.SEQUENCE, sequence, roles))
         for function, roles in content.get("functions", {}).items():
             found.update(_of_roles(Kind.FUNCTION, function, {role: ["EXECUTE"] for role in roles}))
         return cls(
-            frozenset(found), frozenset(content.get("relations", {})), frozenset(content.get("functions", {}))
+            grants=frozenset(found),
+            every_sequence=frozenset(_of_roles(Kind.SEQUENCE, "", content.get("every_sequence", {}))),
+            relations=frozenset(content.get("tables", {}).keys() | content.get("views", {}).keys()),
+            functions=frozenset(content.get("functions", {})),
         )
+
+    def wanted(self, sequences: Iterable[str]) -> frozenset[Grant]:
+        """Return the privileges that a database with these sequences is to have."""
+        return self.grants | {replace(grant, target=name) for name in sequences for grant in self.every_sequence}
 
 
 def _of_roles(kind: Kind, target: str, roles: Mapping[str, list[str]]) -> Iterator[Grant]:
