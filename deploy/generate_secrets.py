@@ -1,4 +1,4 @@
-"""Make the keys and the `.env` file that docker-compose.yaml asks for; never overwrites any."""
+"""Make the keys, the certificates and the `.env` file that docker-compose.yaml asks for; never overwrites any."""
 
 import argparse
 import base64
@@ -7,6 +7,8 @@ import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from certificates import AUTHORITY, CERTIFICATE, KEY, hand_over, make_certificates
 
 from dicomanon.backup.key import BackupKey
 from dicomanon.crosswalk.keyring import Keyring
@@ -36,7 +38,8 @@ def main() -> int:
         "--keyring",
         type=Path,
         default=ROOT / "deploy" / "secrets" / "keyring.json",
-        help="keyring to use, made if there is none, as is audit_key.pem beside it (default: in deploy/secrets)",
+        help="keyring to use, made if there is none, as are audit_key.pem and certificates beside it "
+        "(default: in deploy/secrets)",
     )
     parser.add_argument(
         "--backup-key",
@@ -63,6 +66,7 @@ def main() -> int:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             generate(file)
             made.append(file)
+    certified = make_certificates(keyring_file.parent)
     public_key = base64.b64encode(Keyring.load(keyring_file).request_public_key).decode()
 
     makers: dict[str, Callable[[], str]] = {
@@ -71,6 +75,9 @@ def main() -> int:
         "DICOMANON_AUDIT_KEY_HOST_FILE": lambda: str(audit_key_file),
         "DICOMANON_BACKUP_KEY_HOST_FILE": lambda: str(backup_key_file),
         "DICOMANON_REQUEST_PUBLIC_KEY": lambda: public_key,
+        "POSTGRES_CA_HOST_FILE": lambda: str(keyring_file.with_name(AUTHORITY)),
+        "POSTGRES_CERTIFICATE_HOST_FILE": lambda: str(keyring_file.with_name(CERTIFICATE)),
+        "POSTGRES_KEY_HOST_FILE": lambda: str(keyring_file.with_name(KEY)),
     }
     lines = []
     for line in TEMPLATE.read_text().splitlines():
@@ -83,6 +90,8 @@ def main() -> int:
     for file in keys:
         print(f"{'made' if file in made else 'kept'} {file}")
     print(f"wrote {env_file}")
+    if certified:
+        hand_over(keyring_file.parent)
     for file in made:
         _hand_over(file)
     if made:

@@ -13,11 +13,12 @@
 set -euo pipefail
 
 RUNTIME=(python3-venv orthanc orthanc-dicomweb orthanc-gdcm libturbojpeg0)
+# postgresql: one with TLS, which the server of `make demo` lacks; the tests try the production configuration on it.
 # docker-compose is 1.29 in bookworm and 2.x in trixie; the tests only ask it to read docker-compose.yaml.
-TESTING=(redis-server docker-compose chromium)
+TESTING=(redis-server postgresql docker-compose chromium)
 
 # Services that Debian starts on installation. Ours run beside them, from private folders, on ports that they would hold.
-SERVICES=(orthanc redis-server)
+SERVICES=(orthanc redis-server postgresql)
 
 say() { printf 'system-packages: %s\n' "$*" >&2; }
 
@@ -77,7 +78,7 @@ main() {
 
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         say "this is not a Debian system; install by other means: Python 3.11 or newer with venv," \
-            "Orthanc with its DICOMweb and GDCM plugins, libturbojpeg$([ "$set" = runtime ] || printf ', redis-server, docker-compose, chromium')"
+            "Orthanc with its DICOMweb and GDCM plugins, libturbojpeg$([ "$set" = runtime ] || printf ', redis-server, postgresql, docker-compose, chromium')"
         exit 4
     fi
 

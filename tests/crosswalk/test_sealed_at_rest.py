@@ -15,6 +15,7 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import IdentityEventKind
 from dicomanon.devices import DeviceDecision, DeviceKey
 from dicomanon.errors import Fatal, Held
@@ -55,6 +56,7 @@ def filled(crosswalk: Crosswalk) -> Run:
     stored = [row.instance_id for row in run.sources() if row.state == "stored"]
     crosswalk.releases.create("LUNG", "ada", b"d", stored)
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
+    crosswalk.projects.add("LUNG", "postgres", actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
     _reidentify(crosswalk)
@@ -183,7 +185,7 @@ def dump(dsn: str) -> bytes:
     parameters = conninfo_to_dict(dsn)
     password = str(parameters.pop("password"))
     done = subprocess.run(
-        [BINARIES / "pg_dump", "--dbname", make_conninfo("", **parameters)],
+        [BINARIES / "pg_dump", "--role", Role.BACKUP.group, "--dbname", make_conninfo("", **parameters)],
         env={**os.environ, "PGPASSWORD": password},
         capture_output=True,
         check=True,

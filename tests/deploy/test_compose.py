@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import psycopg
 import pytest
 import yaml
 from cryptography.fernet import Fernet
 from pydantic import BaseModel
+from tests.deploy.compose import COMPOSE, COMPOSE_FILE, INIT_SCRIPT, ROLES_SQL, ROOT, SERVICES, TEXT, environment_of
 
 from dicomanon.airflow_setup import LOGINS
 from dicomanon.backup.key import BackupKey
@@ -26,24 +27,14 @@ from dicomanon.local_stack.postgres import BINARIES, PostgresServer, start_postg
 from dicomanon.settings import PREFIX, AuditSettings, Settings
 from dicomanon.signing import SigningKey
 
-ROOT = Path(__file__).resolve().parents[2]
-COMPOSE_FILE = ROOT / "docker-compose.yaml"
 TEMPLATE = ROOT / "deploy" / ".env.example"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
-INIT_SCRIPT = ROOT / "deploy" / "postgres" / "init-databases.sh"
 
-TEXT = COMPOSE_FILE.read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"airflow-init", "crosswalk-init", "postgres-archive-init"}
 AIRFLOW = sorted(name for name in SERVICES if name.startswith("airflow-"))
 LONG_RUNNING = sorted(SERVICES.keys() - ONE_SHOT)
 REQUIRED = sorted(set(re.findall(r"\$\{(\w+):\?", TEXT)))
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|FERNET|KEY")
-
-
-def environment_of(service: str) -> dict[str, str]:
-    return SERVICES[service].get("environment", {})
 
 
 def compose_config(variables: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -60,22 +51,6 @@ def compose_config(variables: dict[str, str], folder: Path) -> subprocess.Comple
         check=False,
         timeout=60,
     )
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The variables that `generate_secrets.py` wrote."""
-    folder = tmp_path_factory.mktemp("secrets")
-    subprocess.run(
-        [
-            sys.executable, ROOT / "deploy" / "generate_secrets.py",
-            "--env", folder / ".env", "--keyring", folder / "keyring.json",
-        ],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    lines = (folder / ".env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 class TestWellFormed:
@@ -233,15 +208,18 @@ class TestLeastPrivilege:
         holders = {name for name, service in SERVICES.items() if "postgres-archive:" in str(service.get("volumes"))}
         assert holders == {"postgres", "postgres-archive-init"}
 
-    def test_only_workers_and_the_migration_can_log_in_to_the_crosswalk(self) -> None:
-        holders = {name for name in SERVICES if "CROSSWALK_DB_PASSWORD" in str(environment_of(name))}
-        assert holders == {"postgres", "airflow-worker", "crosswalk-init"}
+    def test_workers_log_in_to_the_crosswalk_as_the_pipeline_and_the_migration_alone_as_its_owner(self) -> None:
+        for variable, expected in (
+            ("CROSSWALK_DB_PASSWORD", {"postgres", "crosswalk-init"}),
+            ("CROSSWALK_PIPELINE_PASSWORD", {"postgres", "airflow-worker"}),
+        ):
+            assert {name for name in SERVICES if variable in str(environment_of(name))} == expected
 
     def test_api_server_can_seal_and_not_open(self) -> None:
         told = {name for name in environment_of("airflow-apiserver") if name.startswith(PREFIX)}
         shared = {name for name in COMPOSE["x-airflow-environment"] if name.startswith(PREFIX)}
         assert told - shared == {f"{PREFIX}REQUEST_PUBLIC_KEY", f"{PREFIX}DATA_DOCS_DIR"}
-        assert "secrets" not in SERVICES["airflow-apiserver"]
+        assert SERVICES["airflow-apiserver"]["secrets"] == ["postgres-ca"]
 
     @pytest.mark.parametrize("service", ["airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"])
     def test_other_airflow_services_know_nothing_of_pacs_or_crosswalk(self, service: str) -> None:
@@ -350,6 +328,12 @@ class TestSettings:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL server of its own: the script gives its roles and databases fixed names."""
     server = start_postgres(tmp_path_factory.mktemp("production-postgres"), free_port())
+    # As the image does: in the order in which the files are mounted.
+    mounts = [volume.split(":")[:2] for volume in SERVICES["postgres"]["volumes"] if "initdb.d" in volume]
+    assert sorted(mounts, key=lambda mount: mount[1]) == mounts
+    assert [(ROOT / source).resolve() for source, _ in mounts] == [ROLES_SQL, INIT_SCRIPT]
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(ROLES_SQL.read_bytes())
     yield server
     server.stop()
 
@@ -387,6 +371,13 @@ class TestDatabases:
             "airflow": generated["AIRFLOW_DB_PASSWORD"],
             "crosswalk": generated["CROSSWALK_DB_PASSWORD"],
         }
+        pipeline = server.dsn("crosswalk", user="pipeline", password=generated["CROSSWALK_PIPELINE_PASSWORD"])
+        with psycopg.connect(pipeline) as connection:
+            for statement in ("CREATE SCHEMA own", "SET ROLE crosswalk", "SET ROLE dicomanon_admin"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                    connection.execute(statement)
+            for role in ("dicomanon_ingest", "dicomanon_cohort", "dicomanon_auditor"):
+                connection.execute(f"SET ROLE {role}")
         for role, password in passwords.items():
             with psycopg.connect(server.dsn(role, user=role, password=password)) as connection:
                 connection.execute("CREATE SCHEMA own")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy" / "system-packages.sh"
 
 RUNTIME = ["python3-venv", "orthanc", "orthanc-dicomweb", "orthanc-gdcm", "libturbojpeg0"]
-TESTING = [*RUNTIME, "redis-server", "docker-compose", "chromium"]
+TESTING = [*RUNTIME, "redis-server", "postgresql", "docker-compose", "chromium"]
 
 # What the script calls, apart from what a test takes away or puts in its place.
 TOOLS = ["env", "sh", "sed", "grep", "head", "mktemp", "rm", "id", "dpkg-query", "apt-get"]
