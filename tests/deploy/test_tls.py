@@ -117,7 +117,7 @@ class TestConnections:
             check=True, capture_output=True,
         )  # fmt: skip
         for changes in ({"host": "elsewhere"}, {"sslrootcert": str(tmp_path / "postgres-ca.crt")}):
-            with pytest.raises(psycopg.OperationalError, match="certificate|SSL error"):
+            with pytest.raises(psycopg.OperationalError, match=r"certificate|SSL error"):
                 psycopg.connect(server.dsn(given, **changes))
 
     def test_with_a_wrong_password_are_refused(self, server: Server, given: str) -> None:

@@ -1,5 +1,6 @@
 """The stack's configuration: private from the first moment, generated once, movable to other ports, never shown."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_a_folder_that_was_open_is_closed(state: Path) -> None:
     state.mkdir(mode=0o755)
     StackConfig.load_or_create()
     assert mode(state) == 0o700
+
+
+def test_passwords_that_an_earlier_version_did_not_have_are_generated_once(state: Path) -> None:
+    old = StackConfig.load_or_create().model_dump()
+    del old["passwords"]["crosswalk_pipeline"]
+    (state / "stack.json").write_text(json.dumps(old))
+    first = StackConfig.load()
+    assert first.passwords.admin == old["passwords"]["admin"]
+    assert StackConfig.load() == first
 
 
 def test_secrets_are_generated_once_and_differ() -> None:

@@ -64,6 +64,7 @@ def test_what_somebody_granted_or_revoked_is_set_right_by_the_next_migration(
             "GRANT SELECT ON crosswalk.series TO dicomanon_auditor",
             "GRANT EXECUTE ON FUNCTION crosswalk.held_source TO PUBLIC",
             "GRANT CREATE ON SCHEMA crosswalk TO dicomanon_ingest",
+            "GRANT INSERT ON crosswalk.access_event TO dicomanon_admin WITH GRANT OPTION",
             "REVOKE INSERT ON crosswalk.task_event FROM dicomanon_ingest",
             "REVOKE EXECUTE ON FUNCTION crosswalk.cohort_studies FROM dicomanon_cohort",
         ):

@@ -36,9 +36,11 @@ WITH granted AS (
            coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY (%(schemas)s)
 )
-SELECT g.kind, g.target, g."column", e.privilege_type, coalesce(r.rolname, '')
+SELECT g.kind, g.target, g."column", p.privilege, coalesce(r.rolname, '')
 FROM granted g CROSS JOIN LATERAL aclexplode(g.acl) AS e LEFT JOIN pg_roles r ON r.oid = e.grantee
-WHERE e.grantee <> g.owner
+CROSS JOIN LATERAL (VALUES (e.privilege_type),
+    (CASE WHEN e.is_grantable THEN 'GRANT OPTION FOR ' || e.privilege_type END)) AS p (privilege)
+WHERE e.grantee <> g.owner AND p.privilege IS NOT NULL
   AND (g.kind <> 'DATABASE' OR r.rolname = ANY (%(groups)s))
 """
 

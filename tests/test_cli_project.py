@@ -1,0 +1,61 @@
+"""``dicomanon project`` and ``dicomanon crosswalk roles``, as people type them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dicomanon.console import DONE, FATAL
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.roles.granting import roles_sql
+
+COMMAND = Path(sys.executable).parent / "dicomanon"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def login(crosswalk_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A site of which the environment names crosswalk and keyring, and nothing else; a login of its server."""
+    Keyring.generate(tmp_path / "keyring.json")
+    with Crosswalk(crosswalk_dsn, Keyring.load(tmp_path / "keyring.json")) as crosswalk:
+        crosswalk.migrate()
+    monkeypatch.setenv("DICOMANON_CROSSWALK_DSN", crosswalk_dsn)
+    monkeypatch.setenv("DICOMANON_KEYRING_FILE", str(tmp_path / "keyring.json"))
+    return str(psycopg.conninfo.conninfo_to_dict(crosswalk_dsn)["user"])
+
+
+def test_members_come_and_go_and_leave_a_trace(login: str, crosswalk_dsn: str) -> None:
+    assert "no members" in run("project", "members").stdout
+    assert f"{login} is now a member of LUNG" in run("project", "add", "LUNG", login, "--reason", "asked for").stdout
+    assert "was already" in run("project", "add", "LUNG", login, "--reason", "asked for").stdout
+    (member,) = json.loads(run("project", "members", "LUNG", "--json").stdout)
+    assert (member["project"], member["login"]) == ("LUNG", login)
+    assert f"LUNG  {login}  added by" in run("project", "members").stdout
+    assert "no members" in run("project", "members", "HEART").stdout
+    assert "is no longer" in run("project", "remove", "LUNG", login, "--reason", "left").stdout
+    assert "was no" in run("project", "remove", "LUNG", login, "--reason", "left").stdout
+    with psycopg.connect(crosswalk_dsn) as connection:
+        rows = connection.execute("SELECT action, count FROM crosswalk.access_event ORDER BY recorded_at").fetchall()
+    assert rows == [
+        ("project.add-member", 1), ("project.add-member", 0), ("project.remove-member", 1), ("project.remove-member", 0)
+    ]  # fmt: skip
+
+
+def test_a_login_that_the_server_does_not_know_is_refused(login: str) -> None:
+    done = run("project", "add", "LUNG", "nobody-of-this-name", "--reason", "asked for")
+    assert done.returncode == FATAL
+    assert "no such login" in done.stderr
+
+
+def test_roles_are_printed_as_they_are_run() -> None:
+    done = run("crosswalk", "roles")
+    assert (done.returncode, done.stdout) == (DONE, roles_sql())
