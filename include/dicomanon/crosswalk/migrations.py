@@ -12,8 +12,8 @@ from dicomanon.errors import Fatal
 SET_ASIDE = "crosswalk_until_"
 """How the schema of a crosswalk is named from when it was set aside for another one."""
 
-# One lock for all who migrate this database; the number only has to be ours.
-_LOCK = 0x0D1C0A17
+SCHEMA_LOCK = 0x0D1C0A17
+"""Advisory lock of whoever changes the schema or its privileges: PostgreSQL lets two that do so collide, not wait."""
 _FILE_NAME = re.compile(r"(\d{4})_[a-z_]+\.sql")
 
 
@@ -57,7 +57,7 @@ def migrate(connection: Connection) -> int:
         The database was migrated by a newer version, or with files other than these; or a restore was broken off.
     """
     connection.autocommit = True
-    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    connection.execute("SELECT pg_advisory_lock(%s)", (SCHEMA_LOCK,))
     try:
         with connection.transaction():
             _refuse_a_second_life(connection)
@@ -77,7 +77,7 @@ def migrate(connection: Connection) -> int:
                 )
     finally:
         if not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            connection.execute("SELECT pg_advisory_unlock(%s)", (SCHEMA_LOCK,))
     return len(missing)
 
 

@@ -7,6 +7,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from dicomanon.crosswalk.migrations import SCHEMA_LOCK
 from dicomanon.crosswalk.roles.grants import SCHEMAS, Grant, Grants, Kind
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import Connection
@@ -43,9 +44,6 @@ CROSS JOIN LATERAL (VALUES (e.privilege_type),
 WHERE e.grantee <> g.owner AND p.privilege IS NOT NULL
   AND (g.kind <> 'DATABASE' OR r.rolname = ANY (%(groups)s))
 """
-
-# One after the other within a database: PostgreSQL has no other way to make two that change the same list wait.
-_LOCK = 0x0D1C0A18
 
 
 def roles_sql() -> str:
@@ -101,7 +99,7 @@ def apply_grants(connection: Connection) -> None:
     refused = Fatal("privileges of the crosswalk could not be set: migrate with the login that owns its database")
     try:
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
             wanted = grants.wanted(sequences(connection))
             for grant in _in_order(actual(connection) - wanted):
                 connection.execute(_statement("REVOKE {} FROM {} CASCADE", grant, connection.info.dbname))
