@@ -129,6 +129,7 @@ def crosswalk_in(folder: Path) -> Iterator[Crosswalk]:
     """Start a durable PostgreSQL and open a new crosswalk in it."""
     server = start_postgres(folder / "postgres", free_port(), durable=True)
     try:
+        server.create_roles()
         server.create_database("bench", "bench", "bench")
         keyring = Keyring.generate(folder / "keyring.json")
         with Crosswalk(server.dsn("bench", user="bench", password="bench"), keyring) as crosswalk:

@@ -9,6 +9,8 @@ umask 077
 archive=${PGARCHIVE:-/var/lib/postgresql-archive}
 keep=${PGARCHIVE_KEEP:-2}
 incoming=$archive/base/incoming
+# The container has it under this name.
+export PGPASSWORD="${PGPASSWORD:-${POSTGRES_PASSWORD:-}}"
 
 mkdir -p "$archive/base" "$archive/wal"
 rm -rf "$incoming"

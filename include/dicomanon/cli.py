@@ -99,7 +99,7 @@ def _root(
     if context.invoked_subcommand not in {"stack", "demo"}:
         from dicomanon.local_stack.stack import use_local_stack
 
-        use_local_stack(to_migrate=context.invoked_subcommand == "migrate")
+        use_local_stack(as_owner=context.invoked_subcommand in {"migrate", "restore"})
 
 
 @stack_app.command("up")

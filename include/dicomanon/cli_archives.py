@@ -8,6 +8,7 @@ import typer
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import DONE, PARTLY, err, out, say
 from dicomanon.crosswalk.archives.causes import Cause, texts
+from dicomanon.crosswalk.roles.role import Role
 
 archives_app = typer.Typer(
     help="Both archives against the crosswalk: what differs, why, and what to do. Nothing is removed.",
@@ -33,7 +34,7 @@ def check(
     from dicomanon.pipeline.runtime import open_runtime
 
     require_site()
-    with open_runtime() as runtime:
+    with open_runtime(Role.INGEST) as runtime:
         counts = check_archives(runtime, minutes=minutes, digests=digests)
     found = {cause: counts[cause] for cause in Cause if cause in counts}
     if as_json:
@@ -52,7 +53,7 @@ def list_differences(
     as_json: Json = False,
 ) -> None:
     """List what differs: number, cause, since when, and what it is about where that is no secret."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         after = 0
         while rows := crosswalk.archives.page(cause, gone=gone, after=after, limit=_PAGE):
             after = rows[-1].number
@@ -89,7 +90,7 @@ def show(
     reason: Annotated[str, typer.Option(help="Why it is revealed; kept in the audit trail.")] = "",
 ) -> None:
     """Tell what one difference means, and what to do about it."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN if reveal else Role.AUDITOR) as crosswalk:
         row = crosswalk.archives.one(number)
         if row is None:
             err.print("there is no difference of this number", style="red")
@@ -118,6 +119,6 @@ def restored(
     reason: Annotated[str, typer.Option(help="What was recovered, and to when; kept in the audit trail.")],
 ) -> None:
     """Say that the crosswalk was recovered by other means than `dicomanon restore`: runs stop until it is checked."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         crosswalk.archives.note_restoration("point in time", None, actor=signer(), reason=reason)
     say("nothing new is taken up now; run: dicomanon archives check")

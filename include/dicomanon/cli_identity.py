@@ -10,6 +10,7 @@ import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import out, say
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def list_events(
     """List what does not fit, oldest first; no PHI."""
     from dicomanon.pipeline.identity_text import event_line
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         events = crosswalk.identities.events(open_only=not everything)
     if as_json:
         rows = [
@@ -68,7 +69,7 @@ def show(
     """Show who was known and who came. PHI on the screen; recorded before it is shown."""
     from dicomanon.pipeline.identity_text import shown
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         found = crosswalk.identities.show(_event(crosswalk.identities, event), actor=signer(), reason=reason)
     for line in shown(found):
         say(line)
@@ -161,7 +162,7 @@ def reissues(as_json: Json = False) -> None:
     """List the stored instances that wait to be removed and made again under another pseudonym."""
     from dicomanon.pipeline.identity_text import reissue_lines
 
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         waiting = crosswalk.identities.open_reissues()
     if as_json:
         rows = [
@@ -186,7 +187,7 @@ def _decisions(reason: str, dry_run: bool) -> "Iterator[tuple[Identities, Signed
 
     if not reason.strip():
         raise typer.BadParameter("say why: it is kept with the decision", param_hint="--reason")
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         yield crosswalk.identities, Signed(signer(), reason, dry_run)
 
 

@@ -18,6 +18,7 @@ from tests.kill import kill_server
 from dicomanon.crosswalk import migrations
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.roles.granting import apply_grants
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import start_postgres
 
@@ -27,8 +28,6 @@ _FIRST_WITH_KEYS = 10
 _RENAMED = {"identity_event": {"kind", "parts"}}
 """What 0013 calls otherwise; its own test tells how."""
 _OF_KEYRING = ("keyring_fingerprint", "site_key", "wrapping_key_slot", "wrapping_key")
-_SCRATCH = ("archive_survey",)
-"""Unlogged: empty after a crash of the server, and made anew by the next check."""
 ROWS = Path(__file__).with_name("rows_of_each_migration")
 
 CATALOG = {
@@ -39,7 +38,9 @@ CATALOG = {
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-        WHERE n.nspname = 'crosswalk' AND c.relkind IN ('r', 'p', 'v', 'm', 'S')""",
+        WHERE n.nspname IN ('crosswalk', 'research') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')""",
+    "views": """
+        SELECT schemaname, viewname, definition FROM pg_views WHERE schemaname IN ('crosswalk', 'research')""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, contype, convalidated, pg_get_constraintdef(c.oid)
         FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE n.nspname = 'crosswalk'""",
@@ -53,15 +54,28 @@ CATALOG = {
         WHERE n.nspname = 'crosswalk' AND NOT t.tgisinternal""",
     "functions": """
         SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname = 'crosswalk'""",
+        WHERE n.nspname IN ('crosswalk', 'research')""",
+    "policies": """
+        SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, p.polname, p.polpermissive, p.polcmd,
+               pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_policy p ON p.polrelid = c.oid
+        WHERE n.nspname IN ('crosswalk', 'research') AND c.relkind IN ('r', 'p')""",
     "types": """
         SELECT t.typname, t.typtype, (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e
                                       WHERE e.enumtypid = t.oid)
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE n.nspname = 'crosswalk' AND t.typtype IN ('e', 'd')""",
     "grants": """
-        SELECT c.relname, replace(coalesce(c.relacl::text, ''), current_user, 'owner') FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'crosswalk'""",
+        WITH granted AS (
+            SELECT 'schema' AS kind, n.oid AS schema, '' AS name, '' AS part, n.nspacl AS acl FROM pg_namespace n
+            UNION ALL SELECT 'relation', c.relnamespace, c.relname, '', c.relacl FROM pg_class c
+            UNION ALL SELECT 'column', c.relnamespace, c.relname, a.attname, a.attacl
+                FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            UNION ALL SELECT 'function', p.pronamespace, p.oid::regprocedure::text, '', p.proacl FROM pg_proc p
+        )
+        SELECT g.kind, n.nspname, g.name, g.part, replace(one::text, current_user, 'owner')
+        FROM granted g JOIN pg_namespace n ON n.oid = g.schema LEFT JOIN LATERAL unnest(g.acl) AS one ON true
+        WHERE n.nspname IN ('crosswalk', 'research') AND (g.kind <> 'column' OR one IS NOT NULL)""",
     "applied": "SELECT number, name, checksum FROM crosswalk.migration",
 }
 
@@ -108,6 +122,16 @@ def rows(dsn: str) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+def unlogged(dsn: str) -> set[str]:
+    """Tables that a crash of the server empties, by their nature."""
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'crosswalk'::regnamespace AND relkind = 'r'"
+            " AND relpersistence = 'u'"
+        ).fetchall()
+    return {row[0] for row in found}
+
+
 def assert_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> None:
     """Every row that was there is there, with the values that it had; columns may have come."""
     for table, earlier in before.items():
@@ -120,13 +144,20 @@ def assert_kept(before: dict[str, list[dict[str, Any]]], after: dict[str, list[d
             later.remove(same)
 
 
+def to_newest(dsn: str) -> int:
+    """Bring schema and privileges to this version, as ``Crosswalk.migrate`` does without its keyring."""
+    with psycopg.connect(dsn) as connection:
+        applied = migrations.migrate(connection)
+        apply_grants(connection)
+    return applied
+
+
 @pytest.fixture(scope="module")
 def fresh(postgres_server: Any) -> Iterator[dict[str, list[str]]]:
     """The schema of an empty database that is migrated in one go."""
     postgres_server.create_database("fresh", "fresh", "secret1")
     dsn = postgres_server.dsn("fresh", user="fresh", password="secret1")
-    with psycopg.connect(dsn) as connection:
-        migrations.migrate(connection)
+    to_newest(dsn)
     yield catalog(dsn)
     postgres_server.drop_database("fresh")
 
@@ -134,12 +165,10 @@ def fresh(postgres_server: Any) -> Iterator[dict[str, list[str]]]:
 @pytest.mark.parametrize("number", range(1, NEWEST + 1))
 def test_from_every_earlier_state(crosswalk_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
     before = at_state(crosswalk_dsn, number)
-    with psycopg.connect(crosswalk_dsn) as connection:
-        assert migrations.migrate(connection) == NEWEST - number
+    assert to_newest(crosswalk_dsn) == NEWEST - number
     assert catalog(crosswalk_dsn) == fresh
     assert_kept(before, rows(crosswalk_dsn))
-    with psycopg.connect(crosswalk_dsn) as connection:
-        assert migrations.migrate(connection) == 0
+    assert to_newest(crosswalk_dsn) == 0
     assert catalog(crosswalk_dsn) == fresh
 
 
@@ -172,9 +201,8 @@ def test_killed_in_the_middle_of_a_step(crosswalk_dsn: str, fresh: dict[str, lis
     with psycopg.connect(crosswalk_dsn) as connection:
         applied = connection.execute("SELECT count(*) FROM crosswalk.migration").fetchone()
     assert applied == (number - 1,)
-    with psycopg.connect(crosswalk_dsn) as connection:
-        # The server ends the step, finds nobody to tell, takes it back and lets go of the lock.
-        assert migrations.migrate(connection) == NEWEST - number + 1
+    # The server ends the step, finds nobody to tell, takes it back and lets go of the lock.
+    assert to_newest(crosswalk_dsn) == NEWEST - number + 1
     assert catalog(crosswalk_dsn) == fresh
     assert_kept(before, rows(crosswalk_dsn))
 
@@ -182,6 +210,7 @@ def test_killed_in_the_middle_of_a_step(crosswalk_dsn: str, fresh: dict[str, lis
 def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: dict[str, list[str]]) -> None:
     server = start_postgres(tmp_path / "own", free_port())
     try:
+        server.create_roles()
         server.create_database("fresh", "fresh", "secret1")
         dsn = server.dsn("fresh", user="fresh", password="secret1")
         before = at_state(dsn, NEWEST - 2)
@@ -189,11 +218,10 @@ def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: 
             kill_server(server)
             process.kill()
         server = start_postgres(tmp_path / "own", server.port)
-        with psycopg.connect(dsn) as connection:
-            assert migrations.migrate(connection) == 1
+        assert to_newest(dsn) == 1
         assert catalog(dsn) == fresh
-        for table in _SCRATCH:
-            before.pop(table)
+        for scratch in unlogged(dsn):
+            del before[scratch]
         assert_kept(before, rows(dsn))
     finally:
         server.stop()

@@ -38,6 +38,7 @@ class Archived:
                 f"archive_mode = on\nwal_level = replica\narchive_command = '{command}'\narchive_timeout = 300\n"
             )
         self.start()
+        self.server.create_roles()
         self.server.create_database("crosswalk", "crosswalk", "secret1")
 
     @property

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from dicomanon.local_stack import postgres as local_postgres
 from dicomanon.local_stack.ports import free_port
 
 HBA = ROOT / "deploy" / "postgres" / "pg_hba.conf"
+PITR = ROOT / "deploy" / "pitr"
 # Debian's: the one that the local stack uses is built without TLS.
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 
@@ -28,6 +30,8 @@ class Server:
 
     port: int
     generated: dict[str, str]
+    environment: dict[str, str]
+    """Of a process in its container."""
 
     @property
     def authority(self) -> str:
@@ -56,13 +60,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) 
     assert BINARIES, "PostgreSQL with TLS is missing: run deploy/system-packages.sh test"
     (binaries,) = BINARIES
     folder = tmp_path_factory.mktemp("tls")
-    data, password_file = folder / "data", folder / "password"
+    data, password_file, archive = folder / "data", folder / "password", folder / "archive"
     password_file.write_text(generated["POSTGRES_PASSWORD"])
-    data.mkdir(mode=0o700)
+    for private in (data, archive):
+        private.mkdir(mode=0o700)
     as_server = local_postgres._unprivileged()
     if as_server:
         account = pwd.getpwnam(local_postgres.SYSTEM_USER)
-        for path in (folder, data, password_file, Path(generated["POSTGRES_KEY_HOST_FILE"])):
+        for path in (folder, data, archive, password_file, Path(generated["POSTGRES_KEY_HOST_FILE"])):
             os.chown(path, account.pw_uid, account.pw_gid)
     initdb = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
     subprocess.run(
@@ -71,26 +76,30 @@ def server(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) 
     )  # fmt: skip
     command = SERVICES["postgres"]["command"]
     assert command[0] == "postgres"
-    options = " ".join(command[1:])
+    options = shlex.join(command[1:])
     for inside, outside in {
         "/run/secrets/postgres-certificate": generated["POSTGRES_CERTIFICATE_HOST_FILE"],
         "/run/secrets/postgres-key": generated["POSTGRES_KEY_HOST_FILE"],
         "/etc/dicomanon/pg_hba.conf": str(HBA),
+        "/opt/dicomanon/pitr": str(PITR),
     }.items():
         assert inside in options
         options = options.replace(inside, outside)
     port = free_port()
     control = [*as_server, binaries / "pg_ctl", "-D", data, "-w", "-l", data / "log"]
     listening = f"{options} -p {port} -c unix_socket_directories={folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    subprocess.run([*control, "-o", listening, "start"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    environment = {
+        "PATH": f"{binaries}:{os.environ['PATH']}", "PGHOST": str(folder), "PGPORT": str(port),
+        "POSTGRES_PASSWORD": generated["POSTGRES_PASSWORD"], "POSTGRES_USER": "postgres", "PGARCHIVE": str(archive),
+    }  # fmt: skip
+    subprocess.run(
+        [*control, "-o", listening, "start"], env=environment, check=True, stdout=subprocess.DEVNULL, cwd="/"
+    )
     try:
-        environment = {
-            "PATH": f"{binaries}:{os.environ['PATH']}", "PGHOST": str(folder), "PGPORT": str(port),
-            "PGPASSWORD": generated["POSTGRES_PASSWORD"], "POSTGRES_USER": "postgres",
-        }  # fmt: skip
+        entered = environment | generated | {"PGPASSWORD": generated["POSTGRES_PASSWORD"]}
         for script in (["psql", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-f", ROLES_SQL], ["sh", INIT_SCRIPT]):
-            subprocess.run(script, env=environment | generated, check=True, capture_output=True)
-        yield Server(port, generated)
+            subprocess.run(script, env=entered, check=True, capture_output=True)
+        yield Server(port, generated, environment)
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
@@ -123,6 +132,20 @@ class TestConnections:
     def test_with_a_wrong_password_are_refused(self, server: Server, given: str) -> None:
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(server.dsn(given, password="wrong"))
+
+
+def test_the_server_is_copied_from_within_its_container(server: Server) -> None:
+    def copy(**changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*local_postgres._unprivileged(), "sh", PITR / "base-backup.sh"],
+            env=server.environment | {"PGUSER": "postgres"} | changes,
+            capture_output=True, text=True, check=False, cwd="/",
+        )  # fmt: skip
+
+    done = copy()
+    assert done.returncode == 0, done.stderr
+    assert (Path(server.environment["PGARCHIVE"]) / "base" / done.stdout.strip() / "PG_VERSION").exists()
+    assert "password authentication failed" in copy(POSTGRES_PASSWORD="wrong").stderr
 
 
 def test_airflows_library_understands_its_address(server: Server) -> None:

@@ -38,6 +38,8 @@ def test_a_dag_that_nobody_gave_a_role_has_none() -> None:
         ("cohort_extraction", "dicomanon_cohort"),
         ("audit_head", "dicomanon_auditor"),
         ("lineage_load", "dicomanon_ingest"),
+        ("reconcile_archives", "dicomanon_ingest"),
+        ("backup_crosswalk", "dicomanon_auditor"),
     ],
 )
 def test_a_step_acts_as_the_role_of_its_dag(site: Site, dag_id: str, role: str) -> None:

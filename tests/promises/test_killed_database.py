@@ -14,6 +14,7 @@ import pytest
 from tests.kill import kill_server
 from tests.site import Run, Site, judge_by_counts, opened_site, slices, study
 
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Retriable
 from dicomanon.local_stack.orthanc import OrthancServer
@@ -60,7 +61,9 @@ def endangered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
     mortal.deaths = 0
+    mortal.server.create_roles()
     mortal.server.create_database("crosswalk", "crosswalk", "secret1")
+    mortal.server.create_login("crosswalk", "secret1", "crosswalk", Role)
     dsn = mortal.server.dsn("crosswalk", user="crosswalk", password="secret1")
     monkeypatch.setattr(validate, "run_checkpoint", judge_by_counts)
     # Small transactions, so that there are many moments between them.

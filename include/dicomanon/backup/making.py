@@ -14,6 +14,9 @@ from dicomanon.backup.key import BackupKey
 from dicomanon.backup.manifest import DUMP, MANIFEST, Backup, Manifest, backup_name
 from dicomanon.backup.programs import running
 from dicomanon.backup.streams import encrypt
+from dicomanon.crosswalk.roles.assuming import assume
+from dicomanon.crosswalk.roles.grants import SCHEMAS
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import translated
 from dicomanon.errors import Fatal
 
@@ -23,12 +26,13 @@ _INCOMING = "incoming-"
 def make_backup(dsn: str, root: Path, key: BackupKey) -> Backup:
     """Dump the crosswalk as it is at one moment, while others go on working with it.
 
-    The folder gets its name when everything in it is on disk: what was broken off is never taken for a backup.
+    The folder gets its name when everything in it is on disk: what was broken off is never taken for a backup. Counted
+    and dumped is as the role ``backup``, for which row-level security hides nothing.
 
     Raises
     ------
     Fatal
-        The crosswalk is not migrated, or the folder cannot be written.
+        The crosswalk is not migrated, the login may not act as ``backup``, or the folder cannot be written.
     Retriable
         The database cannot be reached.
     """
@@ -43,6 +47,7 @@ def make_backup(dsn: str, root: Path, key: BackupKey) -> Backup:
     with translated(), psycopg.connect(dsn, application_name="dicomanon", connect_timeout=10) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
+        assume(connection, Role.BACKUP)
         # One at a time: a second one would be another's work done twice.
         if not _value(connection, "SELECT pg_try_advisory_xact_lock(hashtext('crosswalk backup'))"):
             raise Fatal("another backup of this crosswalk is being made")
@@ -59,8 +64,8 @@ def make_backup(dsn: str, root: Path, key: BackupKey) -> Backup:
         # The counts and the dump are of the same moment, whatever is written meanwhile.
         snapshot = _value(connection, "SELECT pg_export_snapshot()")
         arguments = [
-            "--format=custom", "--schema=crosswalk", "--no-unlogged-table-data", f"--snapshot={snapshot}",
-            "--lock-wait-timeout=60s",
+            "--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-unlogged-table-data",
+            f"--role={Role.BACKUP.group}", f"--snapshot={snapshot}", "--lock-wait-timeout=60s",
         ]  # fmt: skip
         with running("pg_dump", arguments, dsn) as dump:
             assert dump.stdout is not None

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,9 @@ from dicomanon.backup.streams import decrypt, sha256
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.migrations import SET_ASIDE
+from dicomanon.crosswalk.roles.granting import ensure_roles
+from dicomanon.crosswalk.roles.grants import SCHEMAS
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import Connection, translated
 from dicomanon.errors import Fatal
 from dicomanon.local_stack.ports import free_port
@@ -40,9 +44,11 @@ def verify(backup: Backup, key: BackupKey) -> Backup:
     try:
         server = start_postgres(folder / "postgres", free_port(), durable=False)
         try:
+            # Row-level security asks who is a member of them.
+            server.create_roles()
             server.create_database("crosswalk", "crosswalk", server.password)
             dsn = server.dsn("crosswalk", user="crosswalk")
-            load(backup, key, dsn, privileges=False)
+            load(backup, key, dsn)
             check(backup, dsn)
         finally:
             server.stop()
@@ -56,15 +62,18 @@ def verify(backup: Backup, key: BackupKey) -> Backup:
 def restore(
     backup: Backup, key: BackupKey, dsn: str, keyring: Keyring, *, actor: str, reason: str, set_aside: bool
 ) -> str:
-    """Make the site's crosswalk the one of a backup, and bring it to this version's schema.
+    """Make the site's crosswalk the one of a backup, and bring it to this version's schema and privileges.
 
     Afterwards no run takes anything up until the archives have been checked (see ``Crosswalk.archives``): the research
     PACS may have objects of patients whose pseudonym the backup does not know.
 
     Parameters
     ----------
+    dsn
+        Of the login that owns the site's database.
     set_aside
-        What to do with a crosswalk that is there: rename its schema, so that nothing of it is lost; else refuse.
+        What to do with a crosswalk that is there: rename its schema, so that nothing of it is lost, and let no role in
+        any more; else refuse.
 
     Returns
     -------
@@ -74,17 +83,20 @@ def restore(
     Raises
     ------
     Fatal
-        Another keyring or key, a damaged backup, or a crosswalk that is there. Nothing was changed.
+        Another keyring or key, a damaged backup, a crosswalk that is there, or a server without the crosswalk's roles.
+        Nothing was changed.
     """
     if not reason.strip():
         raise Fatal("say why with --reason: it is kept in the audit trail")
     if not keyring.wrote({name: bytes.fromhex(mark) for name, mark in backup.manifest.keyring.items()}):
         raise Fatal("the backup belongs to another keyring: point DICOMANON_KEYRING_FILE to that one, never make a new")
     require_intact(backup)
+    with translated(), psycopg.connect(dsn, connect_timeout=10) as connection:
+        ensure_roles(connection)
     former = _make_room(dsn, set_aside=set_aside)
     loaded = False
     try:
-        load(backup, key, dsn, privileges=True)
+        load(backup, key, dsn)
         loaded = True
         check(backup, dsn)
         with Crosswalk(dsn, keyring) as crosswalk:
@@ -93,6 +105,8 @@ def restore(
     except BaseException:
         _put_back(dsn, former, loaded=loaded)
         raise
+    if former:
+        _lock_up(dsn, former)
     return former
 
 
@@ -108,13 +122,14 @@ def require_intact(backup: Backup) -> None:
         raise Fatal(f"{backup.name} is damaged: its file is not the one that was written; take another backup")
 
 
-def load(backup: Backup, key: BackupKey, dsn: str, *, privileges: bool) -> None:
-    """Load a dump in one transaction: all of it, or nothing."""
+def load(backup: Backup, key: BackupKey, dsn: str) -> None:
+    """Load a dump in one transaction: all of it, or nothing.
+
+    Privileges are not taken from it: a migration sets them, and nobody else enters before.
+    """
     # The name of the database is no secret; the rest of the login goes by environment.
     database = psycopg.conninfo.conninfo_to_dict(dsn).get("dbname", "")
-    arguments = [f"--dbname={database}", "--single-transaction", "--exit-on-error", "--no-owner"]
-    if not privileges:
-        arguments.append("--no-privileges")
+    arguments = [f"--dbname={database}", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
     with running("pg_restore", arguments, dsn) as program:
         assert program.stdin is not None
         decrypt(backup.dump, program.stdin, key)
@@ -141,7 +156,7 @@ def _make_room(dsn: str, *, set_aside: bool) -> str:
         # Whoever is at work with it would write into what is set aside.
         connection.execute("SET LOCAL lock_timeout = '10s'")
         connection.execute("LOCK TABLE crosswalk.instance, crosswalk.patient IN ACCESS EXCLUSIVE MODE")
-        connection.execute(sql.SQL("ALTER SCHEMA crosswalk RENAME TO {}").format(sql.Identifier(former)))
+        _rename(connection, dict(zip(SCHEMAS, _set_aside(former), strict=True)))
     return former
 
 
@@ -149,9 +164,32 @@ def _put_back(dsn: str, former: str, *, loaded: bool) -> None:
     """Undo what an attempt has left, so that a failed restore changes nothing."""
     with translated(), psycopg.connect(dsn, connect_timeout=10) as connection:
         if loaded:
-            connection.execute("DROP SCHEMA crosswalk CASCADE")
+            connection.execute("DROP SCHEMA IF EXISTS crosswalk, research CASCADE")
         if former:
-            connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO crosswalk").format(sql.Identifier(former)))
+            _rename(connection, dict(zip(_set_aside(former), SCHEMAS, strict=True)))
+
+
+def _set_aside(former: str) -> list[str]:
+    """Return what our schemas are called beside a crosswalk that is called ``former``."""
+    return [schema + former.removeprefix("crosswalk") for schema in SCHEMAS]
+
+
+def _rename(connection: Connection, names: Mapping[str, str]) -> None:
+    """Rename those that are there: before there were roles, there was no schema for researchers."""
+    for name, other in names.items():
+        if _exists(connection, name):
+            connection.execute(
+                sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(other))
+            )
+
+
+def _lock_up(dsn: str, former: str) -> None:
+    """Take every role's way into what was set aside; one that is renamed back gets it from the next migration."""
+    groups = sql.SQL(", ").join(sql.Identifier(role.group) for role in Role)
+    with translated(), psycopg.connect(dsn, connect_timeout=10) as connection:
+        for schema in _set_aside(former):
+            if _exists(connection, schema):
+                connection.execute(sql.SQL("REVOKE ALL ON SCHEMA {} FROM {}").format(sql.Identifier(schema), groups))
 
 
 def _exists(connection: Connection, schema: str) -> bool:

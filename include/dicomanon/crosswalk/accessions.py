@@ -51,9 +51,7 @@ def foreign_claims(
     if not numbered:
         return {}
     numbers = {index for index, _ in numbered}
-    shared = connection.execute(
-        "SELECT accession_index FROM crosswalk.shared_accession WHERE accession_index = ANY(%s)", (list(numbers),)
-    ).fetchall()
+    shared = connection.execute("SELECT * FROM crosswalk.shared_accessions(%s::bytea[])", (list(numbers),)).fetchall()
     indexes = sorted(numbers - {row[0] for row in shared})
     # In one order everywhere, so that two batches at once never wait for each other in a circle.
     for index in indexes:
@@ -92,9 +90,7 @@ def _claims(
     claims: dict[bytes, dict[UUID, Claim]] = {}
     persons: dict[UUID, UUID] = {}
     for index, study_id, patient_id, survivor_id in connection.execute(
-        "SELECT a.accession_index, a.study_id, p.id, p.survivor_id FROM crosswalk.study_accession a"
-        " JOIN crosswalk.study st ON st.id = a.study_id JOIN crosswalk.patient p ON p.id = st.patient_id"
-        " WHERE a.accession_index = ANY(%s) ORDER BY st.first_observed_at, st.id",
+        "SELECT accession_index, study_id, patient_id, survivor_id FROM crosswalk.accession_claims(%s::bytea[])",
         (list(indexes),),
     ):
         claims.setdefault(index, {})[study_id] = Claim(index, study_id, patient_id)

@@ -91,7 +91,7 @@ def _refuse_a_second_life(connection: Connection) -> None:
     if row and row[0]:
         raise Fatal(
             f"a restore was broken off: a crosswalk was set aside as {SET_ASIDE}… and none is in its place; restore "
-            "again, or rename that schema back to crosswalk"
+            "again, or rename that schema back to crosswalk, and research… to research"
         )
 
 

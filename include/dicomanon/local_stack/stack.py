@@ -61,7 +61,7 @@ _NIGHTLY_BY_HAND = {"DICOMANON_BACKUP_SCHEDULE": "", "DICOMANON_ARCHIVES_SCHEDUL
 """A stack that is tried out is not there at night, and Airflow would make up for it at every start."""
 
 
-LOGINS = {"pipeline": (Role.INGEST, Role.COHORT, Role.AUDITOR), "operator": tuple(Role)}
+LOGINS = {"pipeline": (Role.INGEST, Role.COHORT, Role.AUDITOR, Role.BACKUP), "operator": tuple(Role)}
 """Logins of the crosswalk, and what they may act as: the tasks', and the one of the command on this machine."""
 
 
@@ -105,12 +105,18 @@ def _owner_dsn(config: StackConfig) -> str:
     return _dsn(config, "crosswalk", config.passwords.crosswalk_database)
 
 
-def use_local_stack(*, to_migrate: bool = False) -> None:
-    """Let a command work on the local stack where the environment names no other site."""
+def use_local_stack(*, as_owner: bool = False) -> None:
+    """Let a command work on the local stack where the environment names no other site.
+
+    Parameters
+    ----------
+    as_owner
+        Whether it changes the crosswalk's schema, for which it needs the login that owns it.
+    """
     if "DICOMANON_CROSSWALK_DSN" not in os.environ and StackConfig.path().exists():
         config = StackConfig.load()
         _adopt(config)
-        if to_migrate:
+        if as_owner:
             os.environ["DICOMANON_CROSSWALK_DSN"] = _owner_dsn(config)
 
 

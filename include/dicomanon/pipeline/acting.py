@@ -12,6 +12,8 @@ _ROLES = MappingProxyType(
         COHORT_DAG_ID: Role.COHORT,
         "audit_head": Role.AUDITOR,
         "lineage_load": Role.INGEST,  # it makes up for events of batches that never arrived
+        "reconcile_archives": Role.INGEST,  # it asks both PACS for what the ledger has
+        "backup_crosswalk": Role.AUDITOR,  # it says what it did; the copy is read as `backup`, by its own connection
     }
 )
 

@@ -11,17 +11,23 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from tests.crosswalk.scenario import DOE, ROE, Run, discover, held, sightings
+from tests.crosswalk.scenario import DOE, FACTS, NOW, ROE, Run, discover, held, sightings
 
+from dicomanon.crosswalk.archives.causes import Cause
+from dicomanon.crosswalk.archives.rows import Difference
 from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.openlineage_events import OpenLineageRow
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.devices import DeviceKey
 from dicomanon.errors import Held
+from dicomanon.identity import PatientIdentity
 from dicomanon.local_stack.postgres import PostgresServer
 from dicomanon.reasons import HoldReason
+from dicomanon.values import Phi
 
+OTHER_FACTS = replace(FACTS, accession_number="ACC-2")
 ULTRASOUND = DeviceKey("US", "ACME", "ECHO 5", "1.0", "1.2", 480, 640, "")
 
 
@@ -93,7 +99,7 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     crosswalk.ledger.close_run(run.id, balanced=True)
     discover(crosswalk, "1.2.4", sightings("1.2.4", 1))
     other = Run(crosswalk)
-    other.complete(ROE)
+    other.complete(ROE, facts=OTHER_FACTS)
     crosswalk.ledger.close_run(other.id, balanced=True)
     with pytest.raises(Held):
         crosswalk.patients.get_or_create(replace(DOE, birth_date="19700130"))
@@ -111,5 +117,22 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     crosswalk.reidentification.decide(str(asked.id), approved=True, actor="bob", reason="why")
     crosswalk.reidentification.show(str(asked.id), actor="ada")
     crosswalk.openlineage.add([openlineage_row()], "emitted")
+    _decide(crosswalk)
+    crosswalk.archives.record([Difference(Cause.STUDY_UNKNOWN, subject=Phi("1.2.999"))], NOW)
+    crosswalk.archives.open_check(NOW)
+    crosswalk.archives.note_restoration("crosswalk-1", NOW, actor="ada", reason="the disk died")
+    crosswalk.archives.confirm_restorations(NOW)
     (waiting,) = (row.instance_id for row in run.sources() if row.state == "held")
     return Filled(dsn, logins, run, releases, waiting)
+
+
+def _decide(crosswalk: Crosswalk) -> None:
+    """Overrule what is open, give DOE a further Patient ID, merge two who have nothing, and leave an open event."""
+    signed = Signed("ada", "asked the ward")
+    (event,) = crosswalk.identities.events()
+    crosswalk.identities.overrule(event.id, signed)
+    crosswalk.identities.merge_keys(KeyChange(("", DOE.patient_id), ("", "MRN-NEW")), signed)
+    two = [crosswalk.patients.get_or_create(PatientIdentity(f"P-{name}")).pseudonym for name in ("ONE", "TWO")]
+    crosswalk.identities.merge(two, signed)
+    with pytest.raises(Held):
+        crosswalk.patients.get_or_create(replace(ROE, sex="M"))

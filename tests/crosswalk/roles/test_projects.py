@@ -21,7 +21,15 @@ PROJECTS: LiteralString = (
 COLUMNS = {
     "release": {"project", "release", "requester", "instances", "created_at"},
     "manifest": {
-        *("project", "release", "pseudonym", "study_instance_uid", "series_instance_uid", "sop_instance_uid"),
+        *(
+            "project",
+            "release",
+            "patient",
+            "pseudonym",
+            "study_instance_uid",
+            "series_instance_uid",
+            "sop_instance_uid",
+        ),
         *("modality", "sop_class_uid", "output_digest", "bytes", "profile_version"),
     },
     "counts": {"project", "release", "patients", "studies", "series", "instances", "bytes"},

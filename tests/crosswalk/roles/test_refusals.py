@@ -29,7 +29,14 @@ STATEMENTS: dict[str, LiteralString] = {
 
 SEALED = {
     "patient": ("patient_index", "patient_id_index", "identity_sealed", "date_shift_sealed", "key_wrapped"),
-    "identity_event": ("detail_sealed",),
+    "patient_key": ("patient_index", "patient_id_index", "key_sealed"),
+    "patient_variant": ("identity_sealed",),
+    "identity_event": ("detail_sealed", "accession_index"),
+    "identity_decision": ("reason_sealed",),
+    "shared_accession": ("accession_index",),
+    "archive_difference": ("subject_sealed", "fingerprint"),
+    "archive_survey": ("study_key",),
+    "restoration": ("reason_sealed",),
     "study": ("study_index", "uid_sealed", "facts_sealed", "key_wrapped"),
     "study_accession": ("accession_index",),
     "study_known_values": ("values_sealed",),
@@ -47,7 +54,11 @@ REQUESTS = {
 
 NEVER_READ = {
     Role.INGEST: REQUESTS
-    | {"identity_event": ("detail_sealed",), "study_known_values": ("values_sealed",)}
+    | {"identity_event": ("detail_sealed", "accession_index"), "study_known_values": ("values_sealed",)}
+    | dict.fromkeys(("identity_decision", "restoration"), ("reason_sealed",))
+    | {"patient_key": ("key_sealed",), "archive_difference": ("subject_sealed",)}
+    | dict.fromkeys(("patient_merge", "study_assignment"), ("decision_id",))
+    | {"shared_accession": ("accession_index",)}
     | dict.fromkeys(("series", "instance"), ("uid_sealed",))
     | {"study_accession": ("accession_index",), "release": ("id",), "access_event": ("reason_sealed",)},
     Role.COHORT: SEALED
@@ -85,6 +96,21 @@ NEVER: tuple[LiteralString, ...] = (
     "UPDATE crosswalk.reidentification_request SET requested_by = 'somebody else' WHERE false",
     "UPDATE crosswalk.reidentification_decision SET decision = 'approved' WHERE false",
     "UPDATE crosswalk.openlineage_event SET event = '{}' WHERE false",
+    # who was found to be whom, and who said so
+    "UPDATE crosswalk.patient SET survivor_id = id WHERE false",
+    "UPDATE crosswalk.patient_key SET patient_id = NULL WHERE false",
+    "UPDATE crosswalk.patient_key SET key_sealed = '' WHERE false",
+    "UPDATE crosswalk.patient_variant SET identity_sealed = '' WHERE false",
+    "UPDATE crosswalk.patient_merge SET into_id = NULL WHERE false",
+    "UPDATE crosswalk.study_assignment SET to_patient = NULL WHERE false",
+    "UPDATE crosswalk.identity_decision SET decided_by = 'somebody else' WHERE false",
+    "UPDATE crosswalk.identity_event_decision SET decision_id = NULL WHERE false",
+    "INSERT INTO crosswalk.identity_decision (database_login) VALUES ('somebody else')",
+    "DELETE FROM crosswalk.reissue WHERE false",
+    # what differs between the archives, and whether somebody has looked after a restore
+    "UPDATE crosswalk.archive_difference SET cause = '' WHERE false",
+    "DELETE FROM crosswalk.archive_difference WHERE false",
+    "DELETE FROM crosswalk.restoration WHERE false",
     # keys are destroyed and values erased by one function, which leaves its mark
     "UPDATE crosswalk.patient SET key_destroyed_at = NULL WHERE false",
     "UPDATE crosswalk.study SET key_destroyed_at = now() WHERE false",

@@ -41,6 +41,7 @@ def test_ingest_takes_studies_all_the_way(filled: Filled, keyring: Keyring) -> N
         unseen = replace(held(outcomes[-1], HoldReason.UNCONFIRMED_DEVICE), device=ULTRASOUND)
         crosswalk.mapping.record(run.batch, [*outcomes[:-1], unseen])
         crosswalk.mapping.record(run.batch, run.outcomes(ROE)[:1])  # of another patient: held
+        crosswalk.archives.require_checked()
         assert crosswalk.mapping.date_shift(study)
         run.validate()
         run.store()

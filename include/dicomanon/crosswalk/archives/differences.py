@@ -17,7 +17,7 @@ _SEALED_COLUMN = "archive_difference.subject"
 _SEEN: LiteralString = (
     "SELECT d.number, d.cause, coalesce(nullif(d.research_uid, ''), i.research_sop_uid,"
     " CASE WHEN d.instance_id IS NULL THEN st.research_study_uid END, ''), d.detail,"
-    " d.subject_sealed IS NOT NULL, d.first_seen_at, d.last_seen_at, d.gone_at"
+    " d.has_subject, d.first_seen_at, d.last_seen_at, d.gone_at"
     " FROM crosswalk.archive_difference d LEFT JOIN crosswalk.instance i ON i.id = d.instance_id"
     " LEFT JOIN crosswalk.study st ON st.id = d.study_id"
 )

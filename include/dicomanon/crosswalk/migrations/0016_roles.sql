@@ -288,6 +288,20 @@ BEGIN
         WHERE k.study_id = ANY (studies) AND st.key_destroyed_at IS NULL;
 END $$;
 
+-- ingest: whose an accession number is already, for who has it. By blind indexes, so that there is no list to go through.
+CREATE FUNCTION crosswalk.accession_claims(numbers bytea[])
+RETURNS TABLE (accession_index bytea, study_id uuid, patient_id uuid, survivor_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.accession_index, a.study_id, p.id, p.survivor_id FROM crosswalk.study_accession a
+    JOIN crosswalk.study st ON st.id = a.study_id JOIN crosswalk.patient p ON p.id = st.patient_id
+    WHERE a.accession_index = ANY (numbers) ORDER BY st.first_observed_at, st.id
+$$;
+
+CREATE FUNCTION crosswalk.shared_accessions(numbers bytea[]) RETURNS SETOF bytea
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.accession_index FROM crosswalk.shared_accession s WHERE s.accession_index = ANY (numbers)
+$$;
+
 -- ingest and lineage: which releases a request has led to, for the events that tell of it. By their ids alone.
 CREATE FUNCTION crosswalk.releases_of_request(of_request text) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -455,6 +469,12 @@ END $$;
 
 -- The surviving patient of a row follows from merges alone: who decides one may not write it.
 ALTER FUNCTION crosswalk.follow_merge() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+
+-- ingest and auditor: differences of the archives ----------------------------------------------------------------------
+
+-- Told without what it is, which may be anybody's.
+ALTER TABLE crosswalk.archive_difference
+    ADD COLUMN has_subject boolean NOT NULL GENERATED ALWAYS AS (subject_sealed IS NOT NULL) STORED;
 
 -- reviewer: a source UID for an access event --------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+INSERT INTO crosswalk.project_member (project, login, added_by) VALUES ('LUNG', 'postgres', 'ada');
