@@ -467,6 +467,8 @@ class TestSplit:
         assert (done.studies, done.reissues, [one.project for one in done.releases]) == ((goes,), 2, ["liver"])
         assert {one.study_id for one in crosswalk.identities.open_reissues()} == {goes}
         assert [row.study_id for row in crosswalk.mapping.cohort_instances([stays, goes])] == [stays] * 2
+        with pytest.raises(Fatal, match=r"2 instances .* to be made anew"):
+            crosswalk.releases.create("liver", "me", b"", ids)
         assert crosswalk.patients.get_or_create(DOE, goes).pseudonym == done.survivor
         assert crosswalk.patients.get_or_create(DOE).pseudonym != done.survivor
         connection.execute("UPDATE crosswalk.reissue SET closed_at = now()")

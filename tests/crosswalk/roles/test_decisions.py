@@ -13,6 +13,7 @@ import pytest
 from tests.crosswalk.scenario import DOE, ROE
 from tests.crosswalk.test_identity_decisions import (
     ADMIN,
+    OTHER_FACTS,
     TestAccessionNumber,
     TestChangeOfIdentifier,
     TestMerge,
@@ -24,6 +25,8 @@ from tests.crosswalk.test_identity_decisions import (
     _decisions_are_noticed_at_once,
     both,
     connection,
+    pseudonyms,
+    study,
 )
 
 from dicomanon.crosswalk.database import Crosswalk
@@ -78,6 +81,18 @@ def crosswalk(by_role: dict[Role, Crosswalk]) -> SimpleNamespace:
         lineage=auditor.lineage,
         audit=auditor.audit,
     )
+
+
+def test_researchers_see_a_person_once(crosswalk: Crosswalk, crosswalk_dsn: str) -> None:
+    studies = [study(crosswalk, "1.2.1", DOE), study(crosswalk, "1.2.2", ROE, facts=OTHER_FACTS)]
+    ids = [one.instance_id for one in crosswalk.mapping.cohort_instances(studies)]
+    crosswalk.releases.create("liver", "me", b"", ids)
+    one, other = pseudonyms(crosswalk, *studies)
+    crosswalk.identities.merge([one, other], ADMIN)
+    with psycopg.connect(crosswalk_dsn) as connection:
+        assert connection.execute("SELECT patients, studies FROM research.counts").fetchall() == [(1, 2)]
+        rows = connection.execute("SELECT DISTINCT patient, pseudonym FROM research.manifest").fetchall()
+    assert set(rows) == {(one, one), (one, other)}
 
 
 @pytest.mark.parametrize("role", [Role.INGEST, Role.COHORT, Role.AUDITOR])

@@ -145,6 +145,10 @@ def test_auditor_traces_and_sees_who_did_what(filled: Filled, keyring: Keyring) 
         assert found is not None
         assert found.releases[0].project == "LUNG"
         assert crosswalk.patients.identity_events()
+        assert crosswalk.identities.events()
+        assert crosswalk.identities.open_reissues() == []
+        (difference,) = crosswalk.archives.page(None, gone=True, after=0, limit=5)
+        assert difference.sealed
         assert crosswalk.profiles.all()
         assert crosswalk.projects.members()
         crosswalk.releases.record_access("ada", "audit", "reading the trail", 1)
@@ -169,6 +173,9 @@ def test_admin_publishes_approves_and_re_identifies(filled: Filled, keyring: Key
     with Crosswalk(filled.logins[Role.ADMIN], keyring, role=Role.ADMIN) as crosswalk:
         crosswalk.profiles.publish("site@2", "{}", actor="ada", reason="r", code_version="0.1.0")
         crosswalk.profiles.approve("site@2", actor="bob", reason="r")
+        revealed = crosswalk.archives.reveal(1, actor="ada", reason="r")
+        assert revealed is not None
+        assert revealed.reveal() == "1.2.999"
         uids, patients = crosswalk.exports.maps(actor="ada", reason="r")
         assert {old.reveal() for old, _ in uids} >= {"1.2.3", "1.2.4"}
         pseudonyms = {old.reveal(): new for old, new in patients}
