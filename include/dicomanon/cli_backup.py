@@ -94,6 +94,7 @@ def restore(
         actor=signer(),
         reason=reason,
         set_aside=set_aside,
+        programs=settings.backup_programs,
     )
     say(f"the crosswalk is that of {found.name}")
     if former:

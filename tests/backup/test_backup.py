@@ -86,10 +86,10 @@ class TestMaking:
     ) -> None:
         from dicomanon.backup import making
 
-        def meanwhile(program: str, arguments: Any, dsn: str) -> Any:
+        def meanwhile(*given: Any) -> Any:
             # After the rows were counted, before they are read.
             filled.patients.get_or_create(replace(DOE, patient_id="MEANWHILE"))
-            return running(program, arguments, dsn)
+            return running(*given)
 
         monkeypatch.setattr(making, "running", meanwhile)
         made = make_backup(backup_dsn, root, key)

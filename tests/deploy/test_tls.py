@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,13 @@ import pytest
 import sqlalchemy
 from tests.deploy.compose import COMPOSE, INIT_SCRIPT, ROLES_SQL, ROOT, SERVICES, environment_of
 
+from dicomanon.backup.key import BackupKey
+from dicomanon.backup.making import make_backup
+from dicomanon.backup.restoring import restore
+from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.roles.role import Role
+from dicomanon.errors import Fatal
 from dicomanon.local_stack import postgres as local_postgres
 from dicomanon.local_stack.ports import free_port
 
@@ -146,6 +154,27 @@ def test_the_server_is_copied_from_within_its_container(server: Server) -> None:
     assert done.returncode == 0, done.stderr
     assert (Path(server.environment["PGARCHIVE"]) / "base" / done.stdout.strip() / "PG_VERSION").exists()
     assert "password authentication failed" in copy(POSTGRES_PASSWORD="wrong").stderr
+
+
+def test_the_crosswalk_is_backed_up_and_restored_by_tls(server: Server, keyring: Keyring, tmp_path: Path) -> None:
+    key = BackupKey.generate(tmp_path / "backup.key")
+    with Crosswalk(server.dsn(OWNER), keyring) as crosswalk:
+        crosswalk.migrate()
+    with pytest.raises(Fatal, match="speaks no TLS"):
+        make_backup(server.dsn(PIPELINE), tmp_path / "refused", key)
+    made = make_backup(server.dsn(PIPELINE), tmp_path / "backups", key, BINARIES[0])
+    why = {"actor": "tester", "reason": "the disk died"}
+    former = restore(made, key, server.dsn(OWNER), keyring, set_aside=True, programs=BINARIES[0], **why)
+    with Crosswalk(server.dsn(PIPELINE), keyring, role=Role.INGEST) as crosswalk:
+        with pytest.raises(Fatal, match="archives check"):
+            crosswalk.archives.require_checked()
+        assert former
+
+
+def test_the_workers_image_has_programs_that_speak_tls() -> None:
+    (folder,) = re.findall(r"postgresql-client-(\d+)", (ROOT / "deploy" / "Dockerfile").read_text())
+    assert environment_of("airflow-worker")["DICOMANON_BACKUP_PROGRAMS"] == f"/usr/lib/postgresql/{folder}/bin"
+    assert SERVICES["postgres"]["image"].startswith(f"postgres:{folder}.")
 
 
 def test_airflows_library_understands_its_address(server: Server) -> None:

@@ -19,15 +19,21 @@ from dicomanon.crosswalk.roles.grants import SCHEMAS
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import translated
 from dicomanon.errors import Fatal
+from dicomanon.local_stack.postgres import BINARIES
 
 _INCOMING = "incoming-"
 
 
-def make_backup(dsn: str, root: Path, key: BackupKey) -> Backup:
+def make_backup(dsn: str, root: Path, key: BackupKey, programs: Path = BINARIES) -> Backup:
     """Dump the crosswalk as it is at one moment, while others go on working with it.
 
     The folder gets its name when everything in it is on disk: what was broken off is never taken for a backup. Counted
     and dumped is as the role ``backup``, for which row-level security hides nothing.
+
+    Parameters
+    ----------
+    programs
+        Where ``pg_dump`` is.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def make_backup(dsn: str, root: Path, key: BackupKey) -> Backup:
             "--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-unlogged-table-data",
             f"--role={Role.BACKUP.group}", f"--snapshot={snapshot}", "--lock-wait-timeout=60s",
         ]  # fmt: skip
-        with running("pg_dump", arguments, dsn) as dump:
+        with running("pg_dump", arguments, dsn, programs) as dump:
             assert dump.stdout is not None
             digest, size = encrypt(dump.stdout, folder / DUMP, key)
     backup = Backup(folder, manifest.model_copy(update={"sha256": digest, "bytes": size}))

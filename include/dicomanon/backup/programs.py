@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO
 
 import psycopg
@@ -16,6 +17,11 @@ from dicomanon.errors import DicomanonError, Fatal, Retriable
 from dicomanon.local_stack.postgres import BINARIES
 
 _KNOWN: tuple[tuple[re.Pattern[bytes], type[DicomanonError], str], ...] = (
+    (
+        re.compile(rb"SSL support is not compiled in"),
+        Fatal,
+        "it speaks no TLS, and the server wants it: DICOMANON_BACKUP_PROGRAMS names a folder of one that does",
+    ),
     (
         re.compile(rb"server version mismatch"),
         Fatal,
@@ -54,8 +60,15 @@ def connection_environment(dsn: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(program: str, arguments: Sequence[str], dsn: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    program: str, arguments: Sequence[str], dsn: str, folder: Path = BINARIES
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program with pipes at both ends; killed when the block is left by an exception.
+
+    Parameters
+    ----------
+    folder
+        Where the program is.
 
     Raises
     ------
@@ -65,7 +78,7 @@ def running(program: str, arguments: Sequence[str], dsn: str) -> Iterator[subpro
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     with _scratch() as said:
         process = subprocess.Popen(
-            [str(BINARIES / program), "--no-password", *arguments],
+            [str(folder / program), "--no-password", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,

@@ -25,7 +25,7 @@ from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.session import Connection, translated
 from dicomanon.errors import Fatal
 from dicomanon.local_stack.ports import free_port
-from dicomanon.local_stack.postgres import start_postgres
+from dicomanon.local_stack.postgres import BINARIES, start_postgres
 
 
 def verify(backup: Backup, key: BackupKey) -> Backup:
@@ -60,7 +60,15 @@ def verify(backup: Backup, key: BackupKey) -> Backup:
 
 
 def restore(
-    backup: Backup, key: BackupKey, dsn: str, keyring: Keyring, *, actor: str, reason: str, set_aside: bool
+    backup: Backup,
+    key: BackupKey,
+    dsn: str,
+    keyring: Keyring,
+    *,
+    actor: str,
+    reason: str,
+    set_aside: bool,
+    programs: Path = BINARIES,
 ) -> str:
     """Make the site's crosswalk the one of a backup, and bring it to this version's schema and privileges.
 
@@ -74,6 +82,8 @@ def restore(
     set_aside
         What to do with a crosswalk that is there: rename its schema, so that nothing of it is lost, and let no role in
         any more; else refuse.
+    programs
+        Where ``pg_restore`` is.
 
     Returns
     -------
@@ -96,7 +106,7 @@ def restore(
     former = _make_room(dsn, set_aside=set_aside)
     loaded = False
     try:
-        load(backup, key, dsn)
+        load(backup, key, dsn, programs)
         loaded = True
         check(backup, dsn)
         with Crosswalk(dsn, keyring) as crosswalk:
@@ -122,7 +132,7 @@ def require_intact(backup: Backup) -> None:
         raise Fatal(f"{backup.name} is damaged: its file is not the one that was written; take another backup")
 
 
-def load(backup: Backup, key: BackupKey, dsn: str) -> None:
+def load(backup: Backup, key: BackupKey, dsn: str, programs: Path = BINARIES) -> None:
     """Load a dump in one transaction: all of it, or nothing.
 
     Privileges are not taken from it: a migration sets them, and nobody else enters before.
@@ -130,7 +140,7 @@ def load(backup: Backup, key: BackupKey, dsn: str) -> None:
     # The name of the database is no secret; the rest of the login goes by environment.
     database = psycopg.conninfo.conninfo_to_dict(dsn).get("dbname", "")
     arguments = [f"--dbname={database}", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
-    with running("pg_restore", arguments, dsn) as program:
+    with running("pg_restore", arguments, dsn, programs) as program:
         assert program.stdin is not None
         decrypt(backup.dump, program.stdin, key)
 

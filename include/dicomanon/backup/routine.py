@@ -20,7 +20,8 @@ def back_up(settings: BackupSettings) -> tuple[Backup, Counts]:
         removed then.
     """
     key = BackupKey.load(settings.backup_key_file)
-    backup = make_backup(settings.crosswalk_dsn.get_secret_value(), settings.backup_dir, key)
+    dsn = settings.crosswalk_dsn.get_secret_value()
+    backup = make_backup(dsn, settings.backup_dir, key, settings.backup_programs)
     if settings.backup_verify:
         backup = verify(backup, key)
     old = superseded(

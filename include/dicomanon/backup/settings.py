@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from dicomanon.local_stack.postgres import BINARIES
 from dicomanon.settings import CrosswalkSettings
 
 
@@ -18,3 +19,5 @@ class BackupSettings(CrosswalkSettings):
     """How many verified backups are kept."""
     backup_verify: bool = True
     """Whether each backup is restored into a server of its own, which takes as much disk as the database."""
+    backup_programs: Path = BINARIES
+    """Folder of ``pg_dump`` and ``pg_restore``; those that come with us speak no TLS."""
