@@ -28,7 +28,7 @@ psql --set=ON_ERROR_STOP=1 --no-psqlrc --username "$POSTGRES_USER" --dbname post
 CREATE ROLE airflow LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD :'airflow_password';
 CREATE ROLE crosswalk LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD :'crosswalk_password';
 CREATE ROLE pipeline LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD :'pipeline_password';
-GRANT dicomanon_ingest, dicomanon_cohort, dicomanon_auditor, dicomanon_backup TO pipeline;
+GRANT dicomanon_ingest, dicomanon_cohort, dicomanon_removal, dicomanon_auditor, dicomanon_backup TO pipeline;
 
 CREATE DATABASE airflow OWNER airflow ENCODING 'UTF8' TEMPLATE template0;
 CREATE DATABASE crosswalk OWNER crosswalk ENCODING 'UTF8' TEMPLATE template0;

@@ -10,6 +10,7 @@ import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.console import DONE, PARTLY, err, out, say
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import DicomanonError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def reissue(
     if owed:
         if pseudonym:
             raise typer.BadParameter("with --open no patient is named")
-        with _runtime() as runtime:
+        with _runtime(Role.ADMIN) as runtime:
             removals = runtime.crosswalk.removals.request_owed(Requester(signer()), reason=reason, ticket=ticket)
             _go_on(runtime, removals, yes)
         return
@@ -85,7 +86,7 @@ def recall(
 
     project, number = release_named(release)
     uids = objects.read_text(encoding="ascii", errors="replace").split() if objects else []
-    with _runtime() as runtime:
+    with _runtime(Role.ADMIN) as runtime:
         removal = runtime.crosswalk.removals.request_recall(
             project, number, Requester(signer()), reason=reason, ticket=ticket, research_sop_uids=uids
         )
@@ -95,7 +96,7 @@ def recall(
 @removal_app.command("approve")
 def approve(removal: Id, reason: Reason) -> None:
     """Stand for a removal that another person requested."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.ADMIN) as crosswalk:
         removals = crosswalk.removals
         done = removals.approve(removals.find(removal), signer(), reason)
     say(f"{done.persons} stand for {done.kind} {done.id}")
@@ -104,14 +105,14 @@ def approve(removal: Id, reason: Reason) -> None:
 @removal_app.command("run")
 def run(removal: Id) -> None:
     """Carry a removal out, or go on with one that was broken off; ask the research PACS again what it shows."""
-    with _runtime() as runtime:
+    with _runtime(Role.REMOVAL) as runtime:
         _carry_out(runtime, runtime.crosswalk.removals.find(removal))
 
 
 @removal_app.command("list")
 def list_removals(as_json: Json = False) -> None:
     """Show every removal and how far it is."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         found = crosswalk.removals.all()
     if as_json:
         out.print_json(json.dumps([_facts(one) for one in found]))
@@ -127,7 +128,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what a removal takes, or took, and what is left to be removed by hand."""
-    with site_crosswalk() as crosswalk:
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
         removals = crosswalk.removals
         found = removals.find(removal)
         left = removals.objects(found, left=True)
@@ -170,12 +171,12 @@ def verify(
 
 
 @contextmanager
-def _runtime() -> Iterator["Runtime"]:
+def _runtime(role: Role) -> Iterator["Runtime"]:
     from dicomanon.local_stack.stack import require_site
     from dicomanon.pipeline.runtime import open_runtime
 
     require_site()
-    with open_runtime() as runtime:
+    with open_runtime(role) as runtime:
         yield runtime
 
 
@@ -185,7 +186,7 @@ def _request_of_patient(kind: "RemovalKind", pseudonym: str, reason: str, ticket
 
     # What is typed as an argument is in the shell's history and the list of processes: a Patient ID is asked for.
     patient_id = "" if pseudonym else typer.prompt("Patient ID (ID, or ID^^^ISSUER)", hide_input=True)
-    with _runtime() as runtime:
+    with _runtime(Role.ADMIN) as runtime:
         if patient_id:
             pseudonym = pseudonym_of(
                 runtime.crosswalk, patient_id, runtime.settings.default_issuer, actor=signer(), reason=reason
@@ -208,7 +209,9 @@ def _go_on(runtime: "Runtime", removals: Sequence["Removal"], yes: bool) -> None
             waiting = True
         elif yes:
             try:
-                _carry_out(runtime, removal)
+                # Whoever may ask does not change the crosswalk; who changes it does as this role.
+                with _runtime(Role.REMOVAL) as acting:
+                    _carry_out(acting, removal)
             except DicomanonError as error:
                 # The others do not wait for what one has met.
                 failure = failure or error

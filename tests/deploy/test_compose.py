@@ -376,7 +376,7 @@ class TestDatabases:
             for statement in ("CREATE SCHEMA own", "SET ROLE crosswalk", "SET ROLE dicomanon_admin"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
                     connection.execute(statement)
-            for role in ("dicomanon_ingest", "dicomanon_cohort", "dicomanon_auditor"):
+            for role in ("dicomanon_ingest", "dicomanon_cohort", "dicomanon_removal", "dicomanon_auditor"):
                 connection.execute(f"SET ROLE {role}")
         for role, password in passwords.items():
             with psycopg.connect(server.dsn(role, user=role, password=password)) as connection:

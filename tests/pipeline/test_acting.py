@@ -23,7 +23,7 @@ def whom(runtime: Runtime) -> str:
 
 @pytest.mark.parametrize("dag_id", sorted(path.stem for path in DAGS.glob("*.py")))
 def test_every_dag_has_a_role_of_programs(dag_id: str) -> None:
-    assert role_of(dag_id) in {Role.INGEST, Role.COHORT, Role.AUDITOR}
+    assert role_of(dag_id) in {Role.INGEST, Role.COHORT, Role.REMOVAL, Role.AUDITOR}
 
 
 def test_a_dag_that_nobody_gave_a_role_has_none() -> None:
@@ -36,6 +36,8 @@ def test_a_dag_that_nobody_gave_a_role_has_none() -> None:
     [
         ("ingest_studies", "dicomanon_ingest"),
         ("cohort_extraction", "dicomanon_cohort"),
+        ("withdraw_patient", "dicomanon_removal"),
+        ("recall_release", "dicomanon_removal"),
         ("audit_head", "dicomanon_auditor"),
         ("lineage_load", "dicomanon_ingest"),
         ("reconcile_archives", "dicomanon_ingest"),

@@ -7,6 +7,7 @@ from tests.site import Site, person, slices, study
 
 from dicomanon.cohort.manifest import manifest_table, write_release
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, Requester, Step
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.pipeline.removal.steps import carry_out
 
@@ -45,7 +46,7 @@ class Clinic:
 
     def carry_out(self, removal: Removal) -> dict[Step, dict[str, int]]:
         done: dict[Step, dict[str, int]] = {}
-        with self.site.runtime() as runtime:
+        with self.site.runtime(Role.REMOVAL) as runtime:
             carry_out(runtime, removal.id, note=done.__setitem__)
         return done
 

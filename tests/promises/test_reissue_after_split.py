@@ -9,6 +9,7 @@ from tests.site import Run, Site, encoded, judge_by_counts, read, slices, study
 
 from dicomanon.crosswalk.decisions.rows import Signed
 from dicomanon.crosswalk.removals.rows import RemovalKind
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.pipeline import validate
 from dicomanon.pipeline.archives.check import check_archives
 from dicomanon.pipeline.removal.steps import carry_out
@@ -43,9 +44,9 @@ def split_off(filled: Clinic) -> str:
 
 def reissue(filled: Clinic) -> None:
     """Carry out what is owed."""
-    with filled.site.runtime() as runtime:
+    with filled.site.runtime(Role.ADMIN) as runtime:
         (removal,) = runtime.crosswalk.removals.request_owed(ADA, **WHY)
-        carry_out(runtime, removal.id)
+    filled.carry_out(removal)
 
 
 def test_the_whole_way(filled: Clinic) -> None:
@@ -84,9 +85,10 @@ def test_references_of_what_was_split_off_resolve(site: Site) -> None:
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = referred.SOPClassUID, referred.SOPInstanceUID
     dataset.ReferencedImageSequence = [item]
     site.ingest(localizer, encoded(dataset))
-    with site.runtime() as runtime:
+    with site.runtime(Role.ADMIN) as runtime:
         runtime.crosswalk.identities.split([str(site.account(GONE).research_study_uid)], ADMIN)
         (removal,) = runtime.crosswalk.removals.request_owed(ADA, **WHY)
+    with site.runtime(Role.REMOVAL) as runtime:
         carry_out(runtime, removal.id)
     Run().complete()
     objects = {uid: read(data) for uid, data in site.research_objects().items()}

@@ -17,6 +17,7 @@ from tests.site import Run, Site, encoded, judge_by_counts, killed_at, read, sli
 from dicomanon.cohort import tombstone
 from dicomanon.crosswalk.removals.removals import Removals
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, Step
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal, Retriable
 from dicomanon.notices import FolderNotifier
 from dicomanon.pacs.removal import OrthancRemover
@@ -180,7 +181,7 @@ def test_what_is_at_work_when_the_mark_is_set_ends_withdrawn(site: Site, done: s
         step(batch)
     assert run.update(batch)["withdrawn"] == 3
     assert len(site.research_objects()) == 3, "of the first study, until the next step"
-    with site.runtime() as runtime:
+    with site.runtime(Role.REMOVAL) as runtime:
         steps.carry_out(runtime, removal.id)
     assert site.research_objects() == {}
     assert run.reconcile()["unbalanced"] == 0
@@ -202,7 +203,7 @@ def test_what_is_being_sent_when_the_mark_is_set_is_waited_for(
         removal = withdraw(site, GONE, kind)
 
         def carry_out() -> None:
-            with site.runtime() as runtime:
+            with site.runtime(Role.REMOVAL) as runtime:
                 steps.carry_out(runtime, removal.id)
 
         at_work.append(Thread(target=carry_out))
@@ -380,8 +381,9 @@ def test_references_between_reissued_objects_resolve(site: Site) -> None:
     sources = [localizer, encoded(dataset)]
     site.ingest(*sources)
     pseudonym = str(site.account(GONE).pseudonym)
-    with site.runtime() as runtime:
+    with site.runtime(Role.ADMIN) as runtime:
         removal = runtime.crosswalk.removals.request_of_patient(RemovalKind.RE_ISSUE, pseudonym, ADA, **WHY)
+    with site.runtime(Role.REMOVAL) as runtime:
         steps.carry_out(runtime, removal.id)
     Run().complete()
     objects = {uid: read(data) for uid, data in site.research_objects().items()}

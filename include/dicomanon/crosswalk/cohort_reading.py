@@ -60,9 +60,7 @@ def cohort_instances(session: Session, study_ids: Sequence[UUID]) -> Iterator[Co
 def release_instances(session: Session, release_id: UUID) -> list[CohortInstance]:
     """Return the instances of a release that are stored, by study, series and instance id."""
     with session.transaction() as connection:
-        rows = connection.execute(
-            _OBJECTS + " FROM crosswalk.instances_of_release(%s)", (release_id,)
-        ).fetchall()
+        rows = connection.execute(_OBJECTS + " FROM crosswalk.instances_of_release(%s)", (release_id,)).fetchall()
     return [CohortInstance(*row) for row in rows]
 
 

@@ -61,7 +61,7 @@ _NIGHTLY_BY_HAND = {"DICOMANON_BACKUP_SCHEDULE": "", "DICOMANON_ARCHIVES_SCHEDUL
 """A stack that is tried out is not there at night, and Airflow would make up for it at every start."""
 
 
-LOGINS = {"pipeline": (Role.INGEST, Role.COHORT, Role.AUDITOR, Role.BACKUP), "operator": tuple(Role)}
+LOGINS = {"pipeline": (Role.INGEST, Role.COHORT, Role.REMOVAL, Role.AUDITOR, Role.BACKUP), "operator": tuple(Role)}
 """Logins of the crosswalk, and what they may act as: the tasks', and the one of the command on this machine."""
 
 

@@ -19,6 +19,7 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.openlineage_events import OpenLineageRow
+from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.devices import DeviceKey
 from dicomanon.errors import Held
@@ -28,12 +29,16 @@ from dicomanon.reasons import HoldReason
 from dicomanon.values import Phi
 
 OTHER_FACTS = replace(FACTS, accession_number="ACC-2")
+GONE = PatientIdentity("P-GONE", "", "LEFT^LEA", "19900101", "F")
 ULTRASOUND = DeviceKey("US", "ACME", "ECHO 5", "1.0", "1.2", 480, 640, "")
 
 
 @dataclass(frozen=True)
 class Filled:
-    """Every table has rows: two patients, two releases of two projects, one instance held for its device."""
+    """Every table has rows: two patients, two releases of two projects, one instance held for its device.
+
+    A third patient has withdrawn, and with that a release of a third project has ended.
+    """
 
     dsn: str
     logins: dict[Role, str]
@@ -101,10 +106,14 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     other = Run(crosswalk)
     other.complete(ROE, facts=OTHER_FACTS)
     crosswalk.ledger.close_run(other.id, balanced=True)
+    discover(crosswalk, "1.2.8", sightings("1.2.8", 2))
+    third = Run(crosswalk)
+    third.complete(GONE, facts=replace(FACTS, accession_number="ACC-3"))
+    crosswalk.ledger.close_run(third.id, balanced=True)
     with pytest.raises(Held):
         crosswalk.patients.get_or_create(replace(DOE, birth_date="19700130"))
     releases = {}
-    for project, of in (("LUNG", run), ("HEART", other)):
+    for project, of in (("LUNG", run), ("HEART", other), ("SKIN", third)):
         stored = [row.instance_id for row in of.sources() if row.state == "stored"]
         releases[project] = crosswalk.releases.create(project, "ada", b"d", stored, request_key="r").id
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="first", code_version="0.1.0")
@@ -118,12 +127,26 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     crosswalk.reidentification.show(str(asked.id), actor="ada")
     crosswalk.openlineage.add([openlineage_row()], "emitted")
     _decide(crosswalk)
+    _withdraw(crosswalk, releases["SKIN"])
     crosswalk.archives.record([Difference(Cause.STUDY_UNKNOWN, subject=Phi("1.2.999"))], NOW)
     crosswalk.archives.open_check(NOW)
     crosswalk.archives.note_restoration("crosswalk-1", NOW, actor="ada", reason="the disk died")
     crosswalk.archives.confirm_restorations(NOW)
     (waiting,) = (row.instance_id for row in run.sources() if row.state == "held")
     return Filled(dsn, logins, run, releases, waiting)
+
+
+def _withdraw(crosswalk: Crosswalk, release: UUID) -> None:
+    """Let a patient withdraw, all the way, and a recall be asked for."""
+    why = {"reason": "asked by letter", "ticket": "DPO-17"}
+    pseudonym = str(crosswalk.patients.get_or_create(GONE).pseudonym)
+    removal = crosswalk.removals.request_of_patient(RemovalKind.WITHDRAWAL, pseudonym, Requester("ada"), **why)
+    crosswalk.removals.approve(removal, "bob", "seen the letter")
+    crosswalk.removals.mark(removal)
+    gone = [RemovalReceipt(one.instance_id, True, "by hand") for one in crosswalk.removals.objects(removal)]
+    crosswalk.removals.record_receipts(removal, gone)
+    crosswalk.removals.record_notice(removal, release, "folder", ("pi@example.org",))
+    crosswalk.removals.request_recall("HEART", 1, Requester("airflow:eve", account=False), **why)
 
 
 def _decide(crosswalk: Crosswalk) -> None:

@@ -19,7 +19,7 @@ PROJECTS: LiteralString = (
 )
 
 COLUMNS = {
-    "release": {"project", "release", "requester", "instances", "created_at"},
+    "release": {"project", "release", "requester", "instances", "created_at", "ended_at", "replaced_by"},
     "manifest": {
         *(
             "project",

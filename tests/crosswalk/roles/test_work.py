@@ -165,7 +165,11 @@ def test_auditor_traces_and_sees_who_did_what(filled: Filled, keyring: Keyring) 
         assert crosswalk.lineage.facts(replace(EVENT, dag_id="audit_head")).batch is None
     with filled.acting_as(Role.AUDITOR) as connection:
         assert connection.execute("SELECT actor, action FROM crosswalk.access_event").fetchall()
-        assert {row[0] for row in connection.execute("SELECT project FROM crosswalk.release")} == {"LUNG", "HEART"}
+        assert {row[0] for row in connection.execute("SELECT project FROM crosswalk.release")} == {
+            "LUNG",
+            "HEART",
+            "SKIN",
+        }
         assert connection.execute("SELECT count(*) FROM crosswalk.release_instance").fetchone() != (0,)
 
 
@@ -211,7 +215,7 @@ def test_admin_rotates_reseals_and_destroys_keys(filled: Filled, keyring: Keyrin
 
 
 def test_whatever_a_role_records_is_chained_with_its_login(filled: Filled, keyring: Keyring) -> None:
-    who = (Role.INGEST, Role.COHORT, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
+    who = (Role.INGEST, Role.COHORT, Role.REMOVAL, Role.REVIEWER, Role.AUDITOR, Role.ADMIN)
     for role in who:
         with Crosswalk(filled.logins[role], keyring, role=role) as crosswalk:
             crosswalk.releases.record_access("ada", "work", "why", 1)
@@ -241,6 +245,10 @@ def test_backup_dumps_everything_and_nothing_less(filled: Filled) -> None:
             "instance",
             "release",
             "release_instance",
+            "removal",
+            "former_object",
+            "tombstone",
+            "removal_notice",
             "project_member",
             "access_event",
             "site_key",

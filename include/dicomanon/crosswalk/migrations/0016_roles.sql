@@ -19,6 +19,7 @@ CREATE FUNCTION crosswalk.sees_project(wanted text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT session_user = current_user -- the owner itself, in a migration
         OR pg_has_role(session_user, 'dicomanon_cohort', 'MEMBER')
+        OR pg_has_role(session_user, 'dicomanon_removal', 'MEMBER')
         OR pg_has_role(session_user, 'dicomanon_auditor', 'MEMBER')
         OR pg_has_role(session_user, 'dicomanon_admin', 'MEMBER')
         OR EXISTS (SELECT FROM crosswalk.project_member m WHERE m.project = wanted AND m.login = session_user)
@@ -32,6 +33,15 @@ ALTER TABLE crosswalk.release_instance ENABLE ROW LEVEL SECURITY;
 ALTER TABLE crosswalk.release_instance FORCE ROW LEVEL SECURITY;
 CREATE POLICY release_instance_of_own_projects ON crosswalk.release_instance
     USING (release_id IN (SELECT id FROM crosswalk.release));
+ALTER TABLE crosswalk.tombstone ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crosswalk.tombstone FORCE ROW LEVEL SECURITY;
+CREATE POLICY tombstone_of_own_projects ON crosswalk.tombstone
+    USING (release_id IN (SELECT id FROM crosswalk.release));
+ALTER TABLE crosswalk.removal_notice ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crosswalk.removal_notice FORCE ROW LEVEL SECURITY;
+-- What is written is held to by its key: a notice is of a tombstone.
+CREATE POLICY removal_notice_of_own_projects ON crosswalk.removal_notice
+    USING (release_id IN (SELECT id FROM crosswalk.release)) WITH CHECK (true);
 
 -- cohort: from blind indexes to pseudonyms ---------------------------------------------------------------------------
 
@@ -140,6 +150,50 @@ BEGIN
     RETURN QUERY SELECT r.* FROM crosswalk.release r WHERE r.id = new_id;
 END $$;
 
+-- removal: what is to leave the research PACS ---------------------------------------------------------------------------
+
+-- Whoever enters that a person asks says so; a role without the privilege for the column asks as nobody.
+ALTER TABLE crosswalk.removal ALTER COLUMN counts_as_person SET DEFAULT false;
+
+-- How many must stand for a removal is the site's to say; that somebody does is held to here, whoever carries it out.
+CREATE FUNCTION crosswalk.is_stood_for(of_removal uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM crosswalk.removal r WHERE r.id = of_removal AND r.counts_as_person)
+        OR EXISTS (SELECT FROM crosswalk.removal_approval a WHERE a.removal_id = of_removal)
+$$;
+
+CREATE FUNCTION crosswalk.refuse_unless_stood_for() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT DISTINCT entered.removal_id FROM entered) AS named
+               WHERE NOT crosswalk.is_stood_for(named.removal_id)) THEN
+        RAISE EXCEPTION 'nobody stands for this removal' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER former_object_is_stood_for AFTER INSERT ON crosswalk.former_object
+    REFERENCING NEW TABLE AS entered FOR EACH STATEMENT EXECUTE FUNCTION crosswalk.refuse_unless_stood_for();
+
+CREATE FUNCTION crosswalk.refuse_unless_withdrawing() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM crosswalk.removal r JOIN crosswalk.patient named ON named.id = r.patient_id
+                   WHERE r.id = NEW.withdrawn_by AND r.kind = 'withdrawal' AND named.survivor_id = NEW.survivor_id
+                     AND crosswalk.is_stood_for(r.id)) THEN
+        RAISE EXCEPTION 'nobody stands for a withdrawal of this patient' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER patient_withdraws_as_decided BEFORE UPDATE OF withdrawn_by ON crosswalk.patient
+    FOR EACH ROW WHEN (OLD.withdrawn_by IS NULL AND NEW.withdrawn_by IS NOT NULL)
+    EXECUTE FUNCTION crosswalk.refuse_unless_withdrawing();
+
+-- What these look up is not for whoever changes a row to read.
+ALTER FUNCTION crosswalk.refuse_own_removal() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION crosswalk.refuse_half_withdrawn() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION crosswalk.refuse_unless_removed() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION crosswalk.refuse_former_uid() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+
 -- What a removal covers ends every release that has any of it; the current ones get a next version without it.
 CREATE FUNCTION crosswalk.end_releases(of_removal uuid) RETURNS TABLE (ended bigint, replaced bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -214,7 +268,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WHERE ri.release_id = of_release ORDER BY s.study_id, s.series_id, s.instance_id
 $$;
 
--- removal: of whom a Patient ID is, by its blind index and, where its issuer was not named, by that without one
+-- Of whom a Patient ID is, by its blind index and, where its issuer was not named, by that without one
 CREATE FUNCTION crosswalk.pseudonyms_of_key(by_patient bytea, by_patient_id bytea) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -529,22 +583,20 @@ COMMENT ON FUNCTION crosswalk.queue_again IS 'takes up again what waits for a de
 CREATE SCHEMA research;
 
 -- A barrier, so that no function in a researcher's query sees a row before row-level security has judged it.
+-- That a release has ended and what replaces it, not why; what it held is not shown any more.
 CREATE VIEW research.release WITH (security_barrier) AS
-SELECT r.project, r.number AS release, r.requester, r.instances, r.created_at FROM crosswalk.release r;
+SELECT r.project, r.number AS release, r.requester, r.instances, r.created_at,
+       (SELECT min(t.recorded_at) FROM crosswalk.tombstone t WHERE t.release_id = r.id) AS ended_at,
+       (SELECT n.number FROM crosswalk.release n WHERE n.replaces = r.id) AS replaced_by
+FROM crosswalk.release r;
 
 CREATE VIEW research.manifest WITH (security_barrier) AS
-SELECT r.project, r.number AS release, s.pseudonym AS patient, p.pseudonym,
-       st.research_study_uid AS study_instance_uid, se.research_series_uid AS series_instance_uid,
-       i.research_sop_uid AS sop_instance_uid, se.modality, i.sop_class_uid,
-       encode(i.output_digest, 'hex') AS output_digest, i.output_bytes AS bytes, c.profile_version
-FROM crosswalk.release r
-JOIN crosswalk.release_instance ri ON ri.release_id = r.id
-JOIN crosswalk.instance i ON i.id = ri.instance_id
-JOIN crosswalk.series se ON se.id = i.series_id
-JOIN crosswalk.study st ON st.id = i.study_id
-JOIN crosswalk.patient p ON p.id = st.patient_id
-JOIN crosswalk.patient s ON s.id = p.survivor_id
-JOIN crosswalk.recipe c ON c.id = i.recipe_id;
+SELECT r.project, r.number AS release, s.patient, s.pseudonym, s.research_study_uid AS study_instance_uid,
+       s.research_series_uid AS series_instance_uid, s.research_sop_uid AS sop_instance_uid, s.modality,
+       s.sop_class_uid, encode(s.output_digest, 'hex') AS output_digest, s.output_bytes AS bytes, s.profile_version
+FROM crosswalk.granted_instance g
+JOIN crosswalk.release r ON r.id = g.release_id
+JOIN crosswalk.stored_instance s ON s.instance_id = g.instance_id;
 
 CREATE VIEW research.counts WITH (security_barrier) AS
 SELECT m.project, m.release, count(DISTINCT m.patient) AS patients, count(DISTINCT m.study_instance_uid) AS studies,

@@ -1,6 +1,7 @@
 """Who wants what removed, and who stands for it."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.access_events import record_access_event
@@ -10,7 +11,15 @@ from dicomanon.crosswalk.removals.rows import Approval, Removal, RemovalKind, Re
 from dicomanon.crosswalk.sealed import open_phi, seal_text
 from dicomanon.crosswalk.session import Connection
 from dicomanon.errors import Fatal
-from dicomanon.values import Pseudonym
+from dicomanon.values import Phi, Pseudonym
+
+# Only a role that may let a person ask names the column: in the requests of the others nobody counts.
+_ENTER: dict[bool, LiteralString] = {
+    True: "INSERT INTO crosswalk.removal (id, kind, patient_id, release_id, request_key, requested_by, reason_sealed,"
+    " ticket, counts_as_person) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, true)",
+    False: "INSERT INTO crosswalk.removal (id, kind, patient_id, release_id, request_key, requested_by, reason_sealed,"
+    " ticket) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+}
 
 
 def enter_request(
@@ -40,8 +49,7 @@ def enter_request(
         return found
     removal_id = uuid4()
     connection.execute(
-        "INSERT INTO crosswalk.removal (id, kind, patient_id, release_id, request_key, requested_by, counts_as_person,"
-        " reason_sealed, ticket) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        _ENTER[requester.account],
         (
             removal_id,
             kind.value,
@@ -49,7 +57,6 @@ def enter_request(
             release_id,
             request_key,
             requester.name,
-            requester.account,
             seal_text(site, "removal.reason", removal_id, reason),
             ticket,
         ),
@@ -84,11 +91,11 @@ def enter_approval(connection: Connection, site: Sealer, removal: Removal, actor
     record_access_event(connection, site, actor, f"{removal.kind}.approve", reason, 1, subject=removal.subject)
 
 
-def read_removals(connection: Connection, site: Sealer, prefix: str = "") -> list[Removal]:
+def read_removals(connection: Connection, prefix: str = "") -> list[Removal]:
     """Return the removals whose id begins so, oldest first."""
     rows = connection.execute(
-        "SELECT r.id, r.kind, p.pseudonym, r.requested_by, r.counts_as_person, r.ticket, r.reason_sealed,"
-        " r.requested_at, r.release_id, p.key_destroyed_at"
+        "SELECT r.id, r.kind, p.pseudonym, r.requested_by, r.counts_as_person, r.ticket, r.requested_at,"
+        " r.release_id, p.key_destroyed_at"
         " FROM crosswalk.removal r LEFT JOIN crosswalk.patient p ON p.id = r.patient_id"
         " WHERE starts_with(r.id::text, %s) ORDER BY r.requested_at, r.id",
         (prefix.lower(),),
@@ -98,12 +105,11 @@ def read_removals(connection: Connection, site: Sealer, prefix: str = "") -> lis
             id=row[0],
             kind=RemovalKind(row[1]),
             pseudonym=Pseudonym(row[2]) if row[2] else None,
-            release_id=row[8],
+            release_id=row[7],
             requester=Requester(row[3], row[4]),
             ticket=row[5],
-            reason=open_phi(site, "removal.reason", row[0], row[6]),
-            requested_at=row[7],
-            keys_destroyed_at=row[9],
+            requested_at=row[6],
+            keys_destroyed_at=row[8],
             approvals=tuple(
                 Approval(*found)
                 for found in connection.execute(
@@ -123,7 +129,7 @@ def read_removals(connection: Connection, site: Sealer, prefix: str = "") -> lis
     ]
 
 
-def read_removal(connection: Connection, site: Sealer, named: str | UUID) -> Removal:
+def read_removal(connection: Connection, named: str | UUID) -> Removal:
     """Return the one removal whose id is this, or begins so.
 
     Raises
@@ -131,8 +137,22 @@ def read_removal(connection: Connection, site: Sealer, named: str | UUID) -> Rem
     Fatal
         There is none, or more than one.
     """
-    found = read_removals(connection, site, str(named)) if str(named) else []
+    found = read_removals(connection, str(named)) if str(named) else []
     if len(found) != 1:
         told = "several removals begin so: give more digits" if found else "there is no such removal"
         raise Fatal(f"{told}; `dicomanon removal list` names them")
     return found[0]
+
+
+def read_reason(connection: Connection, site: Sealer, removal_id: UUID) -> Phi[str]:
+    """Return why a removal was requested.
+
+    Raises
+    ------
+    Fatal
+        There is no such removal.
+    """
+    row = connection.execute("SELECT reason_sealed FROM crosswalk.removal WHERE id = %s", (removal_id,)).fetchone()
+    if row is None:
+        raise Fatal("there is no such removal")
+    return open_phi(site, "removal.reason", removal_id, row[0])

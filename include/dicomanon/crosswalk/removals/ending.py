@@ -27,7 +27,7 @@ def read_tombstones(
             release=ReleaseRow(*row[4:11]),
             instances=row[2],
             recorded_at=row[3],
-            replaced_by=ReleaseRow(row[11], row[5], *row[12:16], replaces=row[4]) if row[11] else None,
+            replaced_by=ReleaseRow(row[11], row[5], row[12], row[13], row[14], row[15], row[4]) if row[11] else None,
             research_sop_uids=tuple(ResearchUid(uid) for uid in row[16]),
         )
         for row in rows

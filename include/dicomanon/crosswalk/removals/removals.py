@@ -27,7 +27,7 @@ from dicomanon.crosswalk.rows import CohortInstance, InstanceState
 from dicomanon.crosswalk.sealed import index_patient, index_patient_id
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
-from dicomanon.values import TICKET_PATTERN, BatchId, Pseudonym
+from dicomanon.values import TICKET_PATTERN, BatchId, Phi, Pseudonym
 
 _STORING_LOCK = 0x0D1D
 _MOST_WAIT = "10min"
@@ -172,17 +172,22 @@ class Removals:
         """Let another person stand for a removal; the contract is :func:`.deciding.enter_approval`'s."""
         with self._session.transaction() as connection:
             deciding.enter_approval(connection, self._session.keys.site, removal, actor, reason)
-            return deciding.read_removal(connection, self._session.keys.site, removal.id)
+            return deciding.read_removal(connection, removal.id)
 
     def find(self, named: str | UUID) -> Removal:
         """Return a removal by its id, or by how that begins; ``Fatal`` if that is not just one."""
         with self._session.transaction() as connection:
-            return deciding.read_removal(connection, self._session.keys.site, named)
+            return deciding.read_removal(connection, named)
 
     def all(self) -> list[Removal]:
         """Return every removal, oldest first."""
         with self._session.transaction() as connection:
-            return deciding.read_removals(connection, self._session.keys.site)
+            return deciding.read_removals(connection)
+
+    def reason(self, removal: Removal) -> Phi[str]:
+        """Return why a removal was requested; for admins."""
+        with self._session.transaction() as connection:
+            return deciding.read_reason(connection, self._session.keys.site, removal.id)
 
     def extent(self, removal: Removal) -> Extent:
         """Tell what the removal would take if it were carried out now."""
@@ -213,7 +218,7 @@ class Removals:
         site = self._session.keys.site
         with self._session.transaction() as connection:
             connection.execute("SELECT id FROM crosswalk.removal WHERE id = %s FOR UPDATE", (removal.id,))
-            current = deciding.read_removal(connection, site, removal.id)
+            current = deciding.read_removal(connection, removal.id)
             if Step.MARKED in current.steps:
                 return dict(current.steps[Step.MARKED].counts)
             if current.approvals_left(approvals):
@@ -340,7 +345,7 @@ class Removals:
             ticket=ticket.strip(),
             request_key=request_key,
         )
-        return deciding.read_removal(connection, site, removal_id)
+        return deciding.read_removal(connection, removal_id)
 
 
 def _require_told(requester: Requester, reason: str, ticket: str) -> None:

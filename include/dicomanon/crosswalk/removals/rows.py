@@ -1,4 +1,4 @@
-"""Removals as they come out of the crosswalk: frozen, without PHI but the reasons that people typed."""
+"""Removals as they come out of the crosswalk: frozen, without PHI; the reasons that people typed stay sealed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import InstanceState, ReleaseRow
-from dicomanon.values import Phi, Pseudonym, ResearchUid
+from dicomanon.values import Pseudonym, ResearchUid
 
 
 class RemovalKind(StrEnum):
@@ -74,7 +74,6 @@ class Removal:
     release_id: UUID | None
     requester: Requester
     ticket: str
-    reason: Phi[str]
     requested_at: datetime
     keys_destroyed_at: datetime | None = None
     """When the keys of the patient were destroyed."""

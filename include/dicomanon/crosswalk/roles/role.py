@@ -10,12 +10,16 @@ class Role(StrEnum):
     """Tasks of ``ingest_studies``, and ``dicomanon deidentify``."""
     COHORT = "cohort"
     """Tasks of ``cohort_extraction``: functions that return pseudonyms, and no table."""
+    REMOVAL = "removal"
+    """Tasks of ``withdraw_patient`` and ``recall_release``, and ``dicomanon removal run``: asks, carries out what
+    somebody stands for, and approves nothing."""
     REVIEWER = "reviewer"
     """People who look at what is held and confirm devices."""
     AUDITOR = "auditor"
     """People who follow who did what, without a source value in reach."""
     ADMIN = "admin"
-    """People who publish and approve rules, re-identify, and name the members of projects."""
+    """People who publish and approve rules, re-identify, ask for and approve removals, and name the members of
+    projects."""
     BACKUP = "backup"
     """Programs that copy everything as it is, sealed, and change nothing."""
     RESEARCHER = "researcher"

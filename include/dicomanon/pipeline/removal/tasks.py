@@ -6,6 +6,7 @@ from uuid import UUID
 
 from dicomanon.cohort.parameters import RECALL_DAG_ID
 from dicomanon.crosswalk.removals.rows import Removal, Step
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.guard import no_values_escape
 from dicomanon.pipeline.removal.asking import RemovalRun, recall, withdraw
 from dicomanon.pipeline.removal.steps import STEPS
@@ -37,7 +38,7 @@ def request(key: TaskKey, run: RemovalRun) -> str:
 
 def is_approved(removal_id: str) -> bool:
     """Tell whether enough persons stand for a removal."""
-    with no_values_escape(), open_runtime() as runtime:
+    with no_values_escape(), open_runtime(Role.REMOVAL) as runtime:
         found = runtime.crosswalk.removals.find(removal_id)
         return not found.approvals_left(runtime.settings.removal_approvals)
 
