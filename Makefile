@@ -35,7 +35,7 @@ clean: $(STAMP) ## Stop the local stack and forget its data and keys
 	@$(BIN)/dicomanon stack clean
 
 test: packages-test $(STAMP) lint ## Run all tests on real servers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder
 
 check: $(STAMP) lint ## Formatter, linter, types, lock in step
 	@$(BIN)/python deploy/check_lock.py

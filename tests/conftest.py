@@ -1,4 +1,4 @@
-"""Real servers for the tests: one PostgreSQL and two Orthancs a session, a fresh crosswalk database a test."""
+"""Real servers for the tests: one PostgreSQL and two Orthancs a worker, a fresh crosswalk database a test."""
 
 import secrets
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.site import Ingested, Site, ingest_sample, opened_site
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -14,6 +16,20 @@ from dicomanon.local_stack.orthanc import OrthancServer, start_orthanc
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import PostgresServer, start_postgres
 from dicomanon.sample.corpus import SampleManifest, write_sample
+
+ONE_STACK = "tests/e2e/"
+"""Its files share one whole stack."""
+
+
+class _FileByFile(LoadScopeScheduling):
+    """Give whole files to the workers, so that what a file starts is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ONE_STACK if nodeid.startswith(ONE_STACK) else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _FileByFile(config, log)
 
 
 @pytest.fixture(scope="session")

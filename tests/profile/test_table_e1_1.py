@@ -108,7 +108,7 @@ def _interacting() -> list[frozenset[str]]:
     }
     dates = {"retain-longitudinal-full-dates", "retain-longitudinal-modified-dates"}
     single = [frozenset[str](), *(frozenset({option}) for option in COLUMNS)]
-    everything = [frozenset(COLUMNS) - {date} for date in dates]
+    everything = [frozenset(COLUMNS) - {date} for date in sorted(dates)]
     return [*single, *sorted((pair for pair in pairs if not dates <= pair), key=sorted), *everything]
 
 
