@@ -4,7 +4,7 @@ Prints instances per second of both, their ratio, the seconds of each step, and 
 for a small and for a large study; for CT and for radiographs, whose pixels are read for text as in any run. Starts a
 stack of its own in a temporary folder.
 
-    python bench/chain.py [--studies 4] [--slices 200] [--radiographs 40]
+    python bench/chain.py [--studies 4] [--slices 200] [--radiographs 120]
 """
 
 import argparse
@@ -207,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=4)
     parser.add_argument("--slices", type=int, default=200)
-    parser.add_argument("--radiographs", type=int, default=40)
+    parser.add_argument("--radiographs", type=int, default=120)
     given = parser.parse_args()
     console = Console()
     with own_stack() as config:
