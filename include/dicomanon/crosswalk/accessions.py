@@ -7,6 +7,7 @@ Patient ID are two numbering authorities, whose accession numbers have nothing t
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from dicomanon.crosswalk.identities import patient_key
@@ -43,8 +44,9 @@ def foreign_claims(
     survivors
         Surviving patient by patient, of all outcomes.
     """
+    index_of = lru_cache(maxsize=None)(lambda number: index_accession(session.keyring, number))
     numbered = [
-        (index_accession(session.keyring, outcome.facts.accession_number), outcome)
+        (index_of(outcome.facts.accession_number), outcome)
         for outcome in sorted(outcomes, key=lambda outcome: outcome.instance_id)
         if outcome.patient_id and outcome.facts and outcome.facts.accession_number.strip(" \0")
     ]

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from dicomanon.crosswalk.session import Connection
 from dicomanon.errors import Fatal
@@ -13,7 +14,13 @@ Counts = Mapping[str, int]
 
 def canonical(counts: Counts) -> str:
     """Return counts as text that is the same for the same counts."""
-    return json.dumps({name: counts[name] for name in sorted(counts)}, separators=(",", ":"))
+    return _as_text(tuple(sorted(counts.items())))
+
+
+# The slices of a series share their counts: written out once, asked for a thousand times.
+@lru_cache(maxsize=1024)
+def _as_text(counts: tuple[tuple[str, int], ...]) -> str:
+    return json.dumps(dict(counts), separators=(",", ":"))
 
 
 def rows_for(connection: Connection, wanted: Iterable[Counts]) -> dict[str, int]:

@@ -135,7 +135,7 @@ def settle(
     """
     by_study: dict[UUID, list[MappedOutcome]] = defaultdict(list)
     by_series: dict[UUID, list[MappedOutcome]] = defaultdict(list)
-    for row in instances:
+    for row in sorted(instances, key=lambda row: row.id):
         by_study[row.study_id].append(outcomes[row.id])
         by_series[row.series_id].append(outcomes[row.id])
     for study_id, members in by_study.items():
@@ -253,9 +253,8 @@ def _is_recorded(row: InstanceRow, outcome: MappedOutcome) -> bool:
 
 
 def _most(members: Sequence[MappedOutcome], choose: Callable[[MappedOutcome], Choice | None]) -> Choice | None:
-    """Return the commonest choice: of de-identified outcomes where there are any, by lowest instance id in a tie."""
-    in_order = sorted(members, key=lambda outcome: outcome.instance_id)
-    for candidates in ([o for o in in_order if o.state == InstanceState.DEIDENTIFIED], in_order):
+    """Return the commonest choice: of de-identified outcomes where there are any, the first in a tie."""
+    for candidates in ([one for one in members if one.state == InstanceState.DEIDENTIFIED], members):
         votes = Counter(choice for outcome in candidates if (choice := choose(outcome)))
         if votes:
             return votes.most_common(1)[0][0]
