@@ -155,11 +155,15 @@ def test_as_root_installs_what_is_missing_and_no_more(
 ) -> None:
     replace(tools, "id", "echo 0")
     replace(tools, "apt-get", f'echo "$DEBIAN_FRONTEND $*" >> {tmp_path}/calls')
+    # It stops a service by the name of its program: whatever else runs that program here would stop with it.
+    replace(tools, "sh", f'echo "$*" >> {tmp_path}/stopped')
     done = run(environment=nothing_installed, path=tools)
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["noninteractive"] * 2
     assert calls[0].endswith(" update")
     assert calls[1].endswith(f" install -y --no-install-recommends {' '.join(RUNTIME)}")
+    if not Path("/run/systemd/system").is_dir():
+        assert "service 'orthanc' stop" in (tmp_path / "stopped").read_text()
     # apt-get claimed success, and nothing is there.
     assert done.returncode == 5
     assert "yet still missing" in done.stderr
