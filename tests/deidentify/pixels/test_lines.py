@@ -43,6 +43,25 @@ def test_colours_are_followed_too() -> None:
     assert to_its_ends(grey, Box(6, 98, 70, 130)).right > END
 
 
+@pytest.mark.parametrize("noise", [0, 3])
+def test_letters_that_run_from_bright_into_dark_are_followed(noise: float) -> None:
+    """Lossy compression has left no two pixels of a stroke alike."""
+    rng = np.random.default_rng(4)
+    picture = np.full((256, 256), 220.0)
+    picture[:, 72:] = 40
+    strokes = cv2.GaussianBlur((line_of("DOE 1951", np.zeros((256, 256)), value=1) > 0).astype(float), (0, 0), 0.5)
+    shown = picture * (1 - strokes) + 90 * strokes + rng.normal(0, noise, picture.shape)
+    grown = to_its_ends(shown.clip(0, 255).astype(np.uint8), Box(6, 98, 70, 130))
+    assert END <= grown.right <= END + 12
+
+
+def test_tissue_beside_a_line_is_not_taken_for_letters(anatomy: Pixels) -> None:
+    shown = cv2.GaussianBlur(anatomy.astype(np.float32), (0, 0), 1.5)
+    shown[line_of("DOE", np.zeros((256, 256), np.int16), value=1) > 0] = 1800
+    box = Box(6, 98, 72, 130)
+    assert to_its_ends(shown.astype(np.int16), box) == box
+
+
 def test_text_behind_a_gap_is_another(anatomy: Pixels) -> None:
     shown = line_of("DOE", anatomy, value=905)
     shown = np.maximum(shown, line_of("        L", np.zeros_like(anatomy), value=905))

@@ -85,6 +85,15 @@ def test_text_of_one_frame_is_found_in_its_group(research: CompiledProfile) -> N
     assert covers(seen_in(instance(frames), research), where(clean[4], frames[4]), frame=4)
 
 
+def test_letters_that_one_frame_hides_are_covered_there_as_well(research: CompiledProfile) -> None:
+    clean = [slice_of_body(seed) for seed in range(2)]
+    drawn = [with_text(each, NAME) for each in clean]
+    whole = where(clean[0], drawn[0])
+    first_letters = np.s_[:, whole.left : whole.left + 30]
+    drawn[1][first_letters] = clean[1][first_letters]
+    assert covers(seen_in(instance(drawn), research), whole, frame=1)
+
+
 def test_nothing_is_seen_where_there_are_no_pixels(research: CompiledProfile) -> None:
     histograms = (Leaf(0x00080060, "CS", "RTDOSE"),)
     raw = Instance(extra=histograms, sop_class="1.2.840.10008.5.1.4.1.1.481.2", pixels=None).raw()

@@ -8,7 +8,7 @@ import numpy as np
 from dicomanon.deidentify.pixels.judging import READABLE, TextClass, TextJudge
 from dicomanon.deidentify.pixels.lines import to_its_ends
 from dicomanon.deidentify.pixels.reading import Line, TextReader
-from dicomanon.deidentify.pixels.regions import Box
+from dicomanon.deidentify.pixels.regions import Box, around
 from dicomanon.deidentify.pixels.views import Pixels, edges_of, views
 from dicomanon.errors import Held
 from dicomanon.reasons import HoldReason
@@ -160,7 +160,7 @@ def _places(judged: Iterable[_Judged]) -> list[list[_Judged]]:
     places: list[list[_Judged]] = []
     for one in sorted(judged, key=lambda one: -one[0].box.width * one[0].box.height):
         for place in places:
-            if any(_is_same_line(one[0].box, other.box) for other, _ in place):
+            if any(is_same_line(one[0].box, other.box) for other, _ in place):
                 place.append(one)
                 break
         else:
@@ -168,7 +168,8 @@ def _places(judged: Iterable[_Judged]) -> list[list[_Judged]]:
     return places
 
 
-def _is_same_line(first: Box, second: Box) -> bool:
+def is_same_line(first: Box, second: Box) -> bool:
+    """Tell whether two boxes are of one line of text, seen twice."""
     heights = sorted(min(box.width, box.height) for box in (first, second))
     return heights[0] >= _LIKE_HEIGHTS * heights[1] and _overlap(first, second) >= _SAME_PLACE
 
@@ -178,12 +179,7 @@ def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
     classes = {text_class for line, text_class in place if not any(_outvotes(other, line) for other, _ in place)}
     text_class = next(each for each in _GRAVEST_FIRST if each in classes)
     boxes = [line.box for line, _ in place if not any(_is_more_exact(other, line) for other, _ in place)]
-    box = Box(
-        min(box.left for box in boxes),
-        min(box.top for box in boxes),
-        max(box.right for box in boxes),
-        max(box.bottom for box in boxes),
-    )
+    box = around(boxes)
     margin = max(_LEAST_MARGIN, round(_MARGIN * min(box.width, box.height)))
     wide = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
     has_digits = any(character.isdigit() for line, _ in place for character in line.text)

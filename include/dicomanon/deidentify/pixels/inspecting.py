@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from dicomanon.deidentify.pixels.finding import cover, identifying_text
+from dicomanon.deidentify.pixels.finding import cover, identifying_text, is_same_line
 from dicomanon.deidentify.pixels.judging import TextJudge
 from dicomanon.deidentify.pixels.reading import TextReader
-from dicomanon.deidentify.pixels.regions import Region
+from dicomanon.deidentify.pixels.regions import Region, around
 from dicomanon.deidentify.pixels.views import Pixels
 
 FRAMES_AT_ONCE = 8
@@ -56,12 +56,18 @@ def inspect(
     Held
         ``BURNED_IN_RISK``: text remains whatever is covered. ``UNDECODABLE``: a frame cannot be decoded.
     """
-    return [
-        Region(text.box, members if image.frames > 1 else None)
+    found = [
+        (text.box, members)
         for members in _groups(image.frames, group)
         for picture in _pictures(image, sorted(members))
         for text in identifying_text(_without(picture, masked), reader, judge, unreadable=unreadable)
     ]
+    if image.frames == 1:
+        return [Region(box, None) for box, _ in found]
+    # What stands still is read here with its first letter and there without it.
+    boxes = {box for box, _ in found}
+    whole = {box: around(other for other in boxes if is_same_line(box, other)) for box in boxes}
+    return [Region(whole[box], members) for box, members in found]
 
 
 def _groups(frames: int, group: int) -> Iterator[frozenset[int]]:

@@ -2,8 +2,9 @@
 
 Machines write text into a picture in one colour, and anatomy has noise. So where letters fade over tissue that is as
 bright as they are, and no reader finds them, their strokes are still flat: neighbouring pixels of the very same value.
-Lossy compression leaves nothing flat, and no letters are followed then. Marks beside the line that are too small for
-a letter, commas and dots, belong to it in any case.
+Lossy compression leaves nothing flat. Where a line runs from bright into dark, the reader sees one half of it; the
+other has strokes that stand out from what is right around them. Marks beside the line that are too small for a letter,
+commas and dots, belong to it in any case.
 """
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomanon.deidentify.pixels.regions import Box
+from dicomanon.deidentify.pixels.text_areas import Grey, beyond_noise
 from dicomanon.deidentify.pixels.views import Pixels, edges_of
 
 _FARTHEST = 12
@@ -27,8 +29,14 @@ _OF_HEIGHT = 8
 """Pixels of a stroke at least, as a part of the height of its line."""
 _WIDEST = 3
 """Heights of the line that pixels of one colour may hang together; a letter is not as wide."""
+_FAINTEST = 0.025
+"""Of the range of values of a text: what stands out less is not seen."""
+_WIDEST_STROKE = 5
+"""Of the height of a line, this part."""
+_LETTER = 0.25
+"""Of the height of a line with its margins: the least that shows of a letter."""
 _BEYOND = 2
-_MARGIN = 2
+_MARGIN = 3
 _COLOURS = 3
 
 Values = npt.NDArray[np.int64]
@@ -47,7 +55,7 @@ def to_its_ends(frame: Pixels, box: Box) -> Box:
     if box.height > box.width:
         return box
     height, columns = box.height, frame.shape[1]
-    begin, end = _followed(box, _flat_strokes(frame, box), _GAP * height)
+    begin, end = _followed(box, _flat_strokes(frame, box) + _strokes(frame, box), _GAP * height)
     begin, end = _beside(begin, end, _marks(frame, box, begin, end), _MARKS_WITHIN * height)
     return Box(
         max(0, begin - _MARGIN) if begin < box.left else begin,
@@ -87,6 +95,24 @@ def _flat_strokes(frame: Pixels, box: Box) -> list[tuple[int, int]]:
         for column, width, _, pixels in _pieces(_single(around) == colour)
         if pixels >= max(_FEWEST_PIXELS, height // _OF_HEIGHT) and width <= _WIDEST * height
     ]
+
+
+def _strokes(frame: Pixels, box: Box) -> list[tuple[int, int]]:
+    """Return the columns of strokes as tall as letters, brighter or darker than what is right around them."""
+    height = box.height
+    left, around = _line(frame, box, box.left - _FARTHEST * height, box.right + _FARTHEST * height)
+    grey = _grey(around)
+    least = _FAINTEST * float(np.ptp(_grey(frame[box.top : box.bottom, box.left : box.right])))
+    widest = np.ones((max(3, height // _WIDEST_STROKE) | 1,) * 2, np.uint8)
+    spans = []
+    for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
+        detail: Grey = cv2.morphologyEx(grey, brighter_or_darker, widest)  # type: ignore[assignment]
+        spans += [
+            (left + column, left + column + width)
+            for column, width, tall, _ in _pieces(detail > beyond_noise(detail, least))
+            if tall >= _LETTER * height and width <= _WIDEST * height
+        ]
+    return spans
 
 
 def _marks(frame: Pixels, box: Box, begin: int, end: int) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Rectangles of pixels, and the frames that they hold for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -26,6 +27,12 @@ class Box:
         """Return the part that lies inside of an image, ``None`` if there is none."""
         box = Box(max(0, self.left), max(0, self.top), min(columns, self.right), min(rows, self.bottom))
         return box if box.width > 0 and box.height > 0 else None
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """Return the smallest box that holds all of them; there is one at least."""
+    lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _line_like(grey: Grey) -> Marks:
     found = np.zeros(grey.shape, np.uint8)
     for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
         detail: Any = cv2.morphologyEx(grey, brighter_or_darker, _WIDEST_STROKE)
-        strokes = cv2.compare(detail, _beyond_noise(detail, _LEAST_SHARE * float(high - low)), cv2.CMP_GT)
+        strokes = cv2.compare(detail, beyond_noise(detail, _LEAST_SHARE * float(high - low)), cv2.CMP_GT)
         across, down = np.zeros(grey.shape, np.uint8), np.zeros(grey.shape, np.uint8)
         cv2.bitwise_xor(strokes[:, 1:], strokes[:, :-1], across[:, 1:])
         cv2.bitwise_xor(strokes[1:], strokes[:-1], down[1:])
@@ -105,7 +105,7 @@ def _many(ends: Marks, line: tuple[int, int]) -> Marks:
     return cv2.threshold(cv2.boxFilter(ends, -1, line), int(_STROKE_ENDS * _WHITE), 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
 
 
-def _beyond_noise(detail: Grey, least: float) -> Grey:
+def beyond_noise(detail: Grey, least: float) -> Grey:
     """Return what the noise around a pixel does not reach, or the least that a stroke must have.
 
     The mean tells of noise of any kind, but not where text fills a page. There most pixels still are no strokes.
