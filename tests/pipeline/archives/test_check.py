@@ -15,6 +15,7 @@ from dicomanon.backup.making import make_backup
 from dicomanon.backup.restoring import restore
 from dicomanon.crosswalk.archives.causes import Cause, Severity, texts
 from dicomanon.crosswalk.removals.rows import RemovalKind, Requester
+from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 from dicomanon.local_stack.orthanc import OrthancServer
 from dicomanon.pipeline.archives import check as checking
@@ -125,10 +126,11 @@ def test_what_was_stored_and_is_missing_and_comes_back(site: Site) -> None:
 
 def removed(site: Site, kind: RemovalKind, of: Any) -> Path:
     """Withdraw or re-issue the patient of a study; return the certificate."""
-    with site.runtime() as runtime:
+    with site.runtime(Role.ADMIN) as runtime:
         asked = runtime.crosswalk.removals.request_of_patient(
             kind, str(site.account(of).pseudonym), Requester("ada"), reason="asked by letter", ticket="DPO-17"
         )
+    with site.runtime(Role.REMOVAL) as runtime:
         carry_out(runtime, asked.id)
         return certificate_file(runtime.settings.certificate_dir, asked)
 
@@ -155,7 +157,7 @@ def test_what_was_removed_is_missed_by_nobody_and_noticed_when_it_is_there_again
     assert checked(site) == {cause: number}
     named = {uid for _, uid, _ in differences(site)}
     assert named == (set(former) if number > 1 else {str(read(next(iter(former.values()))).StudyInstanceUID)})
-    with site.runtime() as runtime:
+    with site.runtime(Role.REMOVAL) as runtime:
         (asked,) = runtime.crosswalk.removals.all()
         carry_out(runtime, asked.id)
     assert checked(site) == {}
