@@ -21,3 +21,7 @@ INSERT INTO crosswalk.removal_step (removal_id, step, counts)
 VALUES ('ffffffff-0000-4000-8000-000000000001', 'marked', '{"objects": 1}');
 UPDATE crosswalk.instance SET state = 'held', reason = 'recalled' WHERE state = 'stored';
 UPDATE crosswalk.patient SET withdrawn_by = 'ffffffff-0000-4000-8000-000000000002';
+INSERT INTO crosswalk.unconfirmed_object (instance_id, pseudonym, research_study_uid, research_series_uid,
+                                          research_sop_uid, output_digest, recipe_id)
+SELECT id, 'D00000000001', '2.25.1', '2.25.2', '2.25.9', '\x0d', recipe_id FROM crosswalk.instance
+WHERE recipe_id IS NOT NULL LIMIT 1;

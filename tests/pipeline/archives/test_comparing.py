@@ -107,7 +107,7 @@ class TestResearch:
         assert waiting == Difference(Cause.INSTANCE_NOT_RECORDED, STUDY.study_id, 2, detail="discovered")
 
     def test_what_is_held_must_not_be_there(self) -> None:
-        for held in (row(2, "held"), row(2, "held", research_sop_uid=""), row(2, "filtered")):
+        for held in (row(2, "held"), row(2, "held", research_sop_uid=""), row(2, "filtered"), row(2, "withdrawn")):
             (there,) = compared([row(1), held], clinical(1, 2), shown(1, 2))
             assert (there.cause, there.instance_id) == (Cause.HELD_IN_RESEARCH, 2)
 

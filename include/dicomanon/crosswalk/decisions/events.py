@@ -114,13 +114,14 @@ def split(
             (studies,),
         ).fetchall()
         require_present(connection, [survivor, *(patient for _, patient, _ in before if patient)])
+        # First, while what was made still bears the pseudonym of its study.
+        reissues, releases = open_reissues(taken, [study for study, patient, _ in before if patient != survivor])
         assign(taken, studies, survivor, keyed=True)
         for study_id, _, person in before:
             if to and person not in {None, survivor}:
                 _let_in(taken, study_id, survivor, person)
             if to and event and event.seen:
                 _know_variant(taken, survivor, event.seen, study_id)
-        reissues, releases = open_reissues(taken, [study for study, patient, _ in before if patient != survivor])
         freed = settle_events(taken, [event.id] if event else [])
         taken.done = replace(
             taken.done,

@@ -68,8 +68,9 @@ def unmerge(session: Session, pseudonym: str, signed: Signed) -> Decided:
                 (row,),
             )
         ]
-        assign(taken, studies, row, keyed=False)
+        # First, while what was made still bears the pseudonym of its study.
         reissues, releases = open_reissues(taken, studies)
+        assign(taken, studies, row, keyed=False)
         taken.done = replace(
             taken.done,
             survivor=pseudonym_of(connection, row),

@@ -70,6 +70,63 @@ CREATE INDEX former_object_by_sop_uid ON crosswalk.former_object (research_sop_u
 CREATE INDEX former_object_by_series_uid ON crosswalk.former_object (research_series_uid);
 CREATE INDEX former_object_by_study_uid ON crosswalk.former_object (research_study_uid);
 
+-- What was validated may have been sent, and may be in the research PACS, whatever became of its instance afterwards.
+CREATE TABLE crosswalk.unconfirmed_object (
+    instance_id         bigint NOT NULL REFERENCES crosswalk.instance,
+    pseudonym           text NOT NULL,
+    research_study_uid  text NOT NULL,
+    research_series_uid text NOT NULL,
+    research_sop_uid    text NOT NULL,
+    output_digest       bytea NOT NULL,
+    recipe_id           integer NOT NULL REFERENCES crosswalk.recipe,
+    action_counts_id    bigint REFERENCES crosswalk.action_counts,
+    batch_id            bigint REFERENCES crosswalk.batch,
+    recorded_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (instance_id, research_sop_uid, output_digest)
+);
+COMMENT ON TABLE crosswalk.unconfirmed_object IS
+    'validated and never seen stored, before its instance was held, made again or given away; a removal looks for it';
+-- Of before this table only what the ledger still knows the research UID of.
+INSERT INTO crosswalk.unconfirmed_object (instance_id, pseudonym, research_study_uid, research_series_uid,
+    research_sop_uid, output_digest, recipe_id, action_counts_id)
+SELECT i.id, coalesce((
+        SELECT f.pseudonym FROM crosswalk.study_assignment a
+        JOIN crosswalk.identity_decision d ON d.id = a.decision_id AND d.decided_at > v.recorded_at
+        JOIN crosswalk.patient f ON f.id = a.from_patient
+        WHERE a.study_id = i.study_id ORDER BY a.number LIMIT 1), p.pseudonym),
+    st.research_study_uid, se.research_series_uid, i.research_sop_uid, v.output_digest, i.recipe_id,
+    i.action_counts_id
+FROM crosswalk.instance i
+JOIN crosswalk.study st ON st.id = i.study_id
+JOIN crosswalk.series se ON se.id = i.series_id
+JOIN crosswalk.patient p ON p.id = st.patient_id
+CROSS JOIN LATERAL (
+    SELECT v.output_digest, v.recorded_at FROM crosswalk.verdict v
+    WHERE v.instance_id = i.id AND v.passed AND v.output_digest IS NOT NULL ORDER BY v.id DESC LIMIT 1) v
+WHERE i.state NOT IN ('stored', 'validated') AND i.research_sop_uid IS NOT NULL AND i.recipe_id IS NOT NULL
+  AND st.research_study_uid IS NOT NULL AND se.research_series_uid IS NOT NULL;
+
+CREATE FUNCTION crosswalk.keep_unconfirmed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO crosswalk.unconfirmed_object (instance_id, pseudonym, research_study_uid, research_series_uid,
+        research_sop_uid, output_digest, recipe_id, action_counts_id, batch_id)
+    SELECT OLD.id, p.pseudonym, st.research_study_uid, se.research_series_uid, OLD.research_sop_uid,
+        OLD.output_digest, OLD.recipe_id, OLD.action_counts_id, OLD.batch_id
+    FROM crosswalk.study st JOIN crosswalk.patient p ON p.id = st.patient_id
+    JOIN crosswalk.series se ON se.id = OLD.series_id
+    WHERE st.id = OLD.study_id AND NOT EXISTS (
+        SELECT FROM crosswalk.former_object f
+        WHERE f.instance_id = OLD.id AND f.research_sop_uid = OLD.research_sop_uid)
+    ON CONFLICT DO NOTHING;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER instance_keeps_what_is_unconfirmed BEFORE UPDATE ON crosswalk.instance
+    FOR EACH ROW WHEN (OLD.state = 'validated'
+                       AND (NEW.state NOT IN ('validated', 'stored')
+                            OR OLD.output_digest IS DISTINCT FROM NEW.output_digest
+                            OR OLD.research_sop_uid IS DISTINCT FROM NEW.research_sop_uid))
+    EXECUTE FUNCTION crosswalk.keep_unconfirmed();
+
 CREATE TABLE crosswalk.removal_receipt (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     removal_id  uuid NOT NULL,
@@ -126,8 +183,8 @@ COMMENT ON INDEX crosswalk.removal_step_marked IS 'how many are marked tells who
 DO $$
 DECLARE name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['removal', 'removal_approval', 'recall_scope', 'former_object', 'removal_receipt',
-                                'tombstone', 'removal_notice', 'removal_step'] LOOP
+    FOREACH name IN ARRAY ARRAY['removal', 'removal_approval', 'recall_scope', 'former_object', 'unconfirmed_object',
+                                'removal_receipt', 'tombstone', 'removal_notice', 'removal_step'] LOOP
         EXECUTE format('CREATE TRIGGER %1$s_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON crosswalk.%1$s'
                        ' EXECUTE FUNCTION crosswalk.refuse_change()', name);
     END LOOP;

@@ -193,6 +193,7 @@ ALTER FUNCTION crosswalk.refuse_own_removal() SECURITY DEFINER SET search_path =
 ALTER FUNCTION crosswalk.refuse_half_withdrawn() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION crosswalk.refuse_unless_removed() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION crosswalk.refuse_former_uid() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION crosswalk.keep_unconfirmed() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 
 -- What a removal covers ends every release that has any of it; the current ones get a next version without it.
 CREATE FUNCTION crosswalk.end_releases(of_removal uuid) RETURNS TABLE (ended bigint, replaced bigint)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from dicomanon.crosswalk.people import one_decision_at_a_time
 from dicomanon.crosswalk.releases import REMOVAL_LOCK
-from dicomanon.crosswalk.removals.objects import enter_former_objects
+from dicomanon.crosswalk.removals.objects import UNCONFIRMED, enter_former_objects
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind
 from dicomanon.crosswalk.session import Connection
 from dicomanon.errors import Fatal
@@ -18,28 +18,28 @@ Counts = dict[str, int]
 _SALT_BYTES = 16
 
 # What a removal of each kind finds to do something about. A re-issue leaves alone what was never made, and takes up
-# again what was recalled.
+# again what was refused.
 _COVERED: dict[RemovalKind, LiteralString] = {
     RemovalKind.WITHDRAWAL: "i.state <> 'withdrawn'",
     RemovalKind.RECALL: "i.state = 'stored'",
     RemovalKind.RE_ISSUE: "(i.state IN ('stored', 'validated', 'deidentified') OR i.state = 'held'"
-    " AND i.reason = 'recalled')",
+    " AND i.reason IN ('store-refused', 'recalled'))",
 }
 
 # By union, since no index serves an OR over two sub-selects, and the table is the largest of all.
-_IN_SCOPE: LiteralString = (
-    "FROM crosswalk.instance i WHERE i.id IN (SELECT m.id FROM crosswalk.removal r"
+_SCOPE: LiteralString = (
+    "i.id IN (SELECT m.id FROM crosswalk.removal r"
     " JOIN crosswalk.patient named ON named.id = r.patient_id"
     " JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
     " JOIN crosswalk.study st ON st.patient_id = p.id JOIN crosswalk.instance m ON m.study_id = st.id"
     " WHERE r.id = %(removal)s"
-    " UNION ALL SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s) AND "
+    " UNION ALL SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s)"
 )
 
 
 def covered(kind: RemovalKind) -> LiteralString:
     """Return the clauses that select the instances ``i`` which a removal of this kind takes; asks for ``removal``."""
-    return _IN_SCOPE + _COVERED[kind]
+    return "FROM crosswalk.instance i WHERE " + _SCOPE + " AND " + _COVERED[kind]
 
 
 def mark(connection: Connection, removal: Removal) -> Counts:
@@ -58,7 +58,9 @@ def mark(connection: Connection, removal: Removal) -> Counts:
     one_decision_at_a_time(connection)
     patients = _lock_person(connection, removal)
     instance_ids = _lock_instances(connection, removal)
-    objects = enter_former_objects(connection, removal.id, instance_ids)
+    # Before the UIDs of studies and series change. What a recall is not of may be there all the same, and stays.
+    unconfirmed = [] if removal.kind is RemovalKind.RECALL else _unconfirmed(connection, removal)
+    objects = enter_former_objects(connection, removal.id, [*instance_ids, *unconfirmed])
     if patients:
         _change_person(connection, removal, patients)
     _change_instances(connection, removal.kind, instance_ids)
@@ -97,6 +99,12 @@ def _lock_instances(connection: Connection, removal: Removal) -> list[int]:
         f"SELECT i.id {covered(removal.kind)} ORDER BY i.id FOR NO KEY UPDATE OF i",
         {"removal": removal.id},
     ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _unconfirmed(connection: Connection, removal: Removal) -> list[int]:
+    """Return the instances of which the research PACS may have an object that the ledger has gone beyond."""
+    rows = connection.execute(f"SELECT DISTINCT i.id {UNCONFIRMED} AND {_SCOPE}", {"removal": removal.id}).fetchall()
     return [row[0] for row in rows]
 
 

@@ -1,12 +1,46 @@
 """Former objects: what was removed, and what the research PACS showed of it afterwards."""
 
 from collections.abc import Iterable, Sequence
+from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.removals.rows import FormerObject, RemovalReceipt
 from dicomanon.crosswalk.rows import InstanceState
 from dicomanon.crosswalk.session import Connection
 from dicomanon.values import Pseudonym, ResearchUid
+
+UNCONFIRMED: LiteralString = (
+    "FROM crosswalk.unconfirmed_object u JOIN crosswalk.instance i ON i.id = u.instance_id"
+    " AND i.state NOT IN ('stored', 'validated') WHERE NOT EXISTS (SELECT FROM crosswalk.former_object f"
+    " WHERE f.instance_id = u.instance_id AND f.research_sop_uid = u.research_sop_uid)"
+)
+"""Clauses that select objects ``u`` which the research PACS may have though their instances ``i`` do not say so."""
+
+_ENTER: LiteralString = (
+    "INSERT INTO crosswalk.former_object (removal_id, instance_id, state, pseudonym, research_study_uid,"
+    " research_series_uid, research_sop_uid, output_digest, recipe_id, action_counts_id, batch_id)"
+)
+_IN_LEDGER: LiteralString = (
+    " SELECT %(removal)s::uuid, i.id, i.state, coalesce(bore.pseudonym, p.pseudonym), st.research_study_uid,"
+    " se.research_series_uid, i.research_sop_uid, i.output_digest, i.recipe_id, i.action_counts_id, i.batch_id"
+    " FROM crosswalk.instance i"
+    " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
+    " JOIN crosswalk.patient p ON p.id = st.patient_id"
+    # An object that waits for its re-issue bears the pseudonym that its study had before it was given away.
+    " LEFT JOIN LATERAL (SELECT f.pseudonym FROM crosswalk.reissue x"
+    " JOIN crosswalk.identity_decision opened ON opened.id = x.decision_id"
+    " JOIN crosswalk.study_assignment a ON a.study_id = i.study_id"
+    " JOIN crosswalk.identity_decision d ON d.id = a.decision_id AND d.number >= opened.number"
+    " JOIN crosswalk.patient f ON f.id = a.from_patient"
+    " WHERE x.instance_id = i.id AND x.closed_at IS NULL ORDER BY a.number LIMIT 1) bore ON true"
+    " WHERE i.id = ANY(%(instances)s) AND i.state IN ('stored', 'validated')"
+)
+_BEYOND_LEDGER: LiteralString = (
+    "SELECT DISTINCT ON (u.instance_id) %(removal)s::uuid, i.id, i.state, u.pseudonym, u.research_study_uid,"
+    " u.research_series_uid, u.research_sop_uid, u.output_digest, u.recipe_id, u.action_counts_id, u.batch_id "
+    + UNCONFIRMED
+    + " AND i.id = ANY(%(instances)s) ORDER BY u.instance_id, u.recorded_at DESC"
+)
 
 
 def former_uids(connection: Connection, uids: Iterable[str]) -> set[str]:
@@ -19,27 +53,14 @@ def former_uids(connection: Connection, uids: Iterable[str]) -> set[str]:
 
 
 def enter_former_objects(connection: Connection, removal_id: UUID, instance_ids: Sequence[int]) -> int:
-    """Remember the objects of instances that the research PACS has, or may have got by now; return how many."""
+    """Remember the objects of instances that the research PACS has, or may have got by now; return how many.
+
+    What was validated may be on its way. Where it was not seen stored before its instance was held, made again or given
+    away, it is known as unconfirmed, and taken unless a former removal has taken it.
+    """
     return connection.execute(
-        "INSERT INTO crosswalk.former_object (removal_id, instance_id, state, pseudonym, research_study_uid,"
-        " research_series_uid, research_sop_uid, output_digest, recipe_id, action_counts_id, batch_id)"
-        " SELECT %s, i.id, i.state, coalesce(bore.pseudonym, p.pseudonym), st.research_study_uid,"
-        " se.research_series_uid, i.research_sop_uid,"
-        " i.output_digest, i.recipe_id, i.action_counts_id, i.batch_id FROM crosswalk.instance i"
-        " JOIN crosswalk.series se ON se.id = i.series_id JOIN crosswalk.study st ON st.id = i.study_id"
-        " JOIN crosswalk.patient p ON p.id = st.patient_id"
-        # An object that waits for its re-issue bears the pseudonym that its study had before it was given away.
-        " LEFT JOIN LATERAL (SELECT f.pseudonym FROM crosswalk.reissue x"
-        " JOIN crosswalk.identity_decision opened ON opened.id = x.decision_id"
-        " JOIN crosswalk.study_assignment a ON a.study_id = i.study_id"
-        " JOIN crosswalk.identity_decision d ON d.id = a.decision_id AND d.number >= opened.number"
-        " JOIN crosswalk.patient f ON f.id = a.from_patient"
-        " WHERE x.instance_id = i.id AND x.closed_at IS NULL ORDER BY a.number LIMIT 1) bore ON true"
-        # What was validated may be on its way, also when the keys were destroyed then; what was refused may have been
-        # taken all the same.
-        " WHERE i.id = ANY(%s) AND i.output_digest IS NOT NULL AND (i.state IN ('stored', 'validated')"
-        " OR i.state = 'held' AND i.reason IN ('store-refused', 'keys-destroyed')) ORDER BY i.id",
-        (removal_id, list(instance_ids)),
+        _ENTER + _IN_LEDGER + " UNION ALL (" + _BEYOND_LEDGER + ")",
+        {"removal": removal_id, "instances": list(instance_ids)},
     ).rowcount
 
 

@@ -9,7 +9,7 @@ from dicomanon.crosswalk.rows import InstanceState
 from dicomanon.identity import InstanceSighting
 from dicomanon.values import Phi
 
-_KEPT_BACK = {InstanceState.HELD, InstanceState.FILTERED}
+_KEPT_BACK = {InstanceState.HELD, InstanceState.FILTERED, InstanceState.WITHDRAWN}
 
 
 def compare_clinical(
