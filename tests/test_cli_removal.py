@@ -12,6 +12,7 @@ from tests.promises.removing import GONE, Clinic, clinic
 from tests.site import Site, judge_by_counts, read
 
 from dicomanon.console import DONE, FATAL, PARTLY
+from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.decisions.rows import Signed
 from dicomanon.pipeline import validate
 
@@ -79,6 +80,9 @@ def test_who_has_only_the_patient_id_types_it(filled: Clinic) -> None:
     assert set(filled.site.research_objects()) == filled.kept
     actions = {row[0] for row in filled.site.rows("SELECT action FROM crosswalk.access_event WHERE actor = %s", ME)}
     assert {"patient.look_up", "withdrawal.request", "withdrawal.mark"} <= actions
+    with filled.site.crosswalk() as crosswalk:
+        reasons = [crosswalk.audit.reason(entry).reveal() for entry in crosswalk.audit.newest(Wanted(actor=ME), 50)]
+    assert len(reasons) > 2 and not [reason for reason in reasons if WHY[1] in reason], "auditors open these"
 
 
 def test_an_unknown_patient_is_told_without_repeating_him(filled: Clinic) -> None:
@@ -111,6 +115,19 @@ def test_a_recall_takes_a_list_of_objects(filled: Clinic, tmp_path: Path) -> Non
     assert done.returncode == DONE, done.stderr
     assert leak not in filled.site.research_objects()
     assert len(filled.site.research_objects()) == 4
+
+
+def test_what_was_recalled_is_named_by_a_reissue_that_leaves_it_or_takes_it(filled: Clinic, tmp_path: Path) -> None:
+    listed = tmp_path / "leaks.txt"
+    listed.write_text(f"{sorted(filled.former)[0]}\n")
+    assert run("recall", "lung-ai/1", "--objects", listed, "--yes", *WHY).returncode == DONE
+    left = run("reissue", filled.pseudonym, *WHY)
+    assert "takes 2 stored; releases: lung-ai/0001" in left.stdout
+    assert "1 that were recalled stay held: --with-recalled makes them anew, too" in left.stdout
+    taken = run("reissue", filled.pseudonym, "--with-recalled", *WHY)
+    assert "takes 2 stored, 1 held" in taken.stdout
+    assert "1 that were recalled are made anew, too" in taken.stdout
+    assert "one patient at a time" in run("reissue", "--open", "--with-recalled", *WHY).stderr
 
 
 def test_what_a_split_left_open_is_reissued(filled: Clinic) -> None:

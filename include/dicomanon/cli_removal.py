@@ -54,19 +54,27 @@ def reissue(
     owed: Annotated[
         bool, typer.Option("--open", help="Of every patient with objects that wait in `dicomanon identity reissues`.")
     ] = False,
+    with_recalled: Annotated[
+        bool, typer.Option("--with-recalled", help="Make anew what was recalled, too: once its cause is mended.")
+    ] = False,
     yes: Go = False,
 ) -> None:
-    """Remove all objects of a patient, to be made anew under new research UIDs by the next runs."""
+    """Remove all objects of a patient, to be made anew under new research UIDs by the next runs.
+
+    What was recalled stays held unless it is asked for.
+    """
     from dicomanon.crosswalk.removals.rows import RemovalKind, Requester
 
     if owed:
         if pseudonym:
             raise typer.BadParameter("with --open no patient is named")
+        if with_recalled:
+            raise typer.BadParameter("what was recalled is made anew for one patient at a time")
         with _runtime(Role.ADMIN) as runtime:
             removals = runtime.crosswalk.removals.request_owed(Requester(signer()), reason=reason, ticket=ticket)
             _go_on(runtime, removals, yes)
         return
-    _request_of_patient(RemovalKind.RE_ISSUE, pseudonym, reason, ticket, yes)
+    _request_of_patient(RemovalKind.RE_ISSUE, pseudonym, reason, ticket, yes, with_recalled=with_recalled)
 
 
 @removal_app.command("recall")
@@ -141,7 +149,7 @@ def show(
         if found.steps:
             say(f"{'left':<12}  {len(left)} objects")
         else:
-            _show_extent(removals.extent(found))
+            _show_extent(removals.extent(found), found)
         for one in left if objects else ():
             say(f"{one.research_study_uid}  {one.research_series_uid}  {one.research_sop_uid}")
 
@@ -180,7 +188,9 @@ def _runtime(role: Role) -> Iterator["Runtime"]:
         yield runtime
 
 
-def _request_of_patient(kind: "RemovalKind", pseudonym: str, reason: str, ticket: str, yes: bool) -> None:
+def _request_of_patient(
+    kind: "RemovalKind", pseudonym: str, reason: str, ticket: str, yes: bool, *, with_recalled: bool = False
+) -> None:
     from dicomanon.crosswalk.removals.rows import Requester
     from dicomanon.pipeline.removal.asking import pseudonym_of
 
@@ -189,10 +199,10 @@ def _request_of_patient(kind: "RemovalKind", pseudonym: str, reason: str, ticket
     with _runtime(Role.ADMIN) as runtime:
         if patient_id:
             pseudonym = pseudonym_of(
-                runtime.crosswalk, patient_id, runtime.settings.default_issuer, actor=signer(), reason=reason
+                runtime.crosswalk, patient_id, runtime.settings.default_issuer, actor=signer(), ticket=ticket
             )
         removal = runtime.crosswalk.removals.request_of_patient(
-            kind, pseudonym, Requester(signer()), reason=reason, ticket=ticket
+            kind, pseudonym, Requester(signer()), reason=reason, ticket=ticket, with_recalled=with_recalled
         )
         _go_on(runtime, [removal], yes)
 
@@ -202,7 +212,7 @@ def _go_on(runtime: "Runtime", removals: Sequence["Removal"], yes: bool) -> None
     failure: DicomanonError | None = None
     for removal in removals:
         say(f"{removal.kind} {removal.id}")
-        _show_extent(runtime.crosswalk.removals.extent(removal))
+        _show_extent(runtime.crosswalk.removals.extent(removal), removal)
         missing = removal.approvals_left(runtime.settings.removal_approvals)
         if missing:
             err.print(f"{missing} more must stand for it: `dicomanon removal approve {removal.id} --reason WHY`")
@@ -236,10 +246,15 @@ def _carry_out(runtime: "Runtime", removal: "Removal") -> None:
     say(f"  certificate in {certificate_file(runtime.settings.certificate_dir, removal)}")
 
 
-def _show_extent(extent: "Extent") -> None:
+def _show_extent(extent: "Extent", removal: "Removal") -> None:
+    from dicomanon.crosswalk.removals.rows import RemovalKind
+
     states = ", ".join(f"{count} {state}" for state, count in extent.instances.items()) or "no instances"
     releases = ", ".join(f"{one.project}/{one.number:04d}" for one in extent.releases) or "none"
     say(f"  takes {states}; releases: {releases}")
+    if removal.kind is RemovalKind.RE_ISSUE and extent.recalled:
+        told = "are made anew, too" if removal.with_recalled else "stay held: --with-recalled makes them anew, too"
+        say(f"  {extent.recalled} that were recalled {told}")
 
 
 def _facts(removal: "Removal") -> dict[str, str]:

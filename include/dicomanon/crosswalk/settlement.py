@@ -295,7 +295,9 @@ def taken_back(outcome: MappedOutcome) -> MappedOutcome:
 
 def retired(outcome: MappedOutcome) -> MappedOutcome:
     """Return the outcome of an object whose research UID was that of an object that was removed."""
-    return _held(outcome, HoldReason.RECALLED, "its research UID was removed: the patient needs a re-issue")
+    return _held(
+        outcome, HoldReason.RECALLED, "its research UID was removed: a re-issue with --with-recalled makes it anew"
+    )
 
 
 def _held(outcome: MappedOutcome, reason: HoldReason, detail: str) -> MappedOutcome:

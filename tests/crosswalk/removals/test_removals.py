@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from tests.crosswalk.scenario import DOE, ROE, Run, deidentified, discover, research, sightings
 
+from dicomanon.crosswalk import people
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, RemovalReceipt, Requester, Step
@@ -78,13 +79,42 @@ def test_every_row_about_removals_is_only_added(crosswalk: Crosswalk, crosswalk_
     refused(crosswalk_dsn, "TRUNCATE crosswalk.removal_step")
 
 
-def test_a_research_uid_that_was_removed_is_not_stored_again(crosswalk: Crosswalk, stored: Run) -> None:
+def test_a_research_uid_that_was_removed_is_not_stored_again(
+    crosswalk: Crosswalk, stored: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "CACHE_SECONDS", 0.0)
     crosswalk.removals.mark(request(crosswalk, RemovalKind.RE_ISSUE))
     run = Run(crosswalk)
     run.record()
     assert run.states() == ["held"] * 3
     (trace,) = {instance.reason for instance in crosswalk.lineage.trace(research(UID + ".0.0")).instances()}  # type: ignore[union-attr]
     assert trace == HoldReason.RECALLED
+
+
+def test_a_reissue_leaves_held_what_was_recalled_unless_it_is_asked_for(crosswalk: Crosswalk, stored: Run) -> None:
+    ids = [row.instance_id for row in stored.sources()]
+    crosswalk.releases.create("P", "ada", b"d", ids)
+    leak = research(UID + ".0.0")
+    crosswalk.removals.mark(crosswalk.removals.request_recall("P", 1, ADA, research_sop_uids=[leak], **WHY))
+    reissue = request(crosswalk, RemovalKind.RE_ISSUE)
+    extent = crosswalk.removals.extent(reissue)
+    assert ({str(state): count for state, count in extent.instances.items()}, extent.recalled) == ({"stored": 2}, 1)
+    crosswalk.removals.mark(reissue)
+    assert _states(crosswalk) == ["discovered", "discovered", "held"]
+    pseudonym = str(crosswalk.patients.get_or_create(DOE).pseudonym)
+    reissue = crosswalk.removals.request_of_patient(RemovalKind.RE_ISSUE, pseudonym, ADA, **WHY, with_recalled=True)
+    assert crosswalk.removals.find(reissue.id).with_recalled
+    extent = crosswalk.removals.extent(reissue)
+    assert ({str(state): count for state, count in extent.instances.items()}, extent.recalled) == ({"held": 1}, 1)
+    crosswalk.removals.mark(reissue)
+    assert _states(crosswalk) == ["discovered"] * 3
+    with pytest.raises(Fatal, match="only a re-issue"):
+        crosswalk.removals.request_of_patient(RemovalKind.WITHDRAWAL, pseudonym, ADA, **WHY, with_recalled=True)
+
+
+def _states(crosswalk: Crosswalk) -> list[str]:
+    with crosswalk.patients._session.transaction() as connection:
+        return sorted(row[0] for row in connection.execute("SELECT state::text FROM crosswalk.instance"))
 
 
 def test_a_reissue_salts_the_patient_and_no_other(crosswalk: Crosswalk, crosswalk_dsn: str, stored: Run) -> None:

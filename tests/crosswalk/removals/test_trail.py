@@ -39,6 +39,8 @@ def test_the_steps_of_a_withdrawal_are_about_the_pseudonym(crosswalk: Crosswalk,
     (mark,) = [one for one in entries if one.action == "withdrawal.mark"]
     assert (mark.actor, mark.count) == ("ada", 3)
     assert crosswalk.audit.verify([]).fault is None
+    told = {crosswalk.audit.reason(one).reveal() for one in entries}
+    assert told == {f"removal {removal.id}, ticket DPO-17"}, "why it was asked for is opened by admins alone"
 
 
 def test_the_steps_of_a_recall_are_about_the_release(crosswalk: Crosswalk, stored: Run) -> None:

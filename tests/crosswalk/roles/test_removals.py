@@ -14,6 +14,7 @@ import pytest
 from tests.crosswalk.roles.conftest import GONE, Filled
 from tests.crosswalk.scenario import FACTS, Run, discover, sightings
 
+from dicomanon.crosswalk import people
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.patients import Withdrawn
@@ -97,11 +98,14 @@ def test_the_role_of_the_dags_asks_and_carries_out(
         ingest.patients.get_or_create(released.identity)
 
 
-def test_it_recalls_and_re_issues_as_well(by_role: dict[Role, Crosswalk], released: Released) -> None:
+def test_it_recalls_and_re_issues_as_well(
+    by_role: dict[Role, Crosswalk], released: Released, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "CACHE_SECONDS", 0.0)
     removals, admin = by_role[Role.REMOVAL].removals, by_role[Role.ADMIN].removals
     asked = [
         removals.request_recall("LUNG", released.release.number, AIRFLOW, **WHY),
-        admin.request_of_patient(RemovalKind.RE_ISSUE, released.pseudonym, ADA, **WHY),
+        admin.request_of_patient(RemovalKind.RE_ISSUE, released.pseudonym, ADA, **WHY, with_recalled=True),
     ]
     admin.approve(asked[0], "bob", "a name burnt in")
     assert [removals.mark(one)["instances"] for one in asked] == [4, 2]

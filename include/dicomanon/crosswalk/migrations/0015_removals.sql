@@ -11,12 +11,15 @@ CREATE TABLE crosswalk.removal (
     database_login text NOT NULL DEFAULT session_user,
     reason_sealed  bytea NOT NULL,
     ticket         text NOT NULL,
+    with_recalled  boolean NOT NULL DEFAULT false,
     requested_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK ((kind = 'recall') = (patient_id IS NULL)),
-    CHECK ((kind = 'recall') = (release_id IS NOT NULL))
+    CHECK ((kind = 'recall') = (release_id IS NOT NULL)),
+    CHECK (kind = 're-issue' OR NOT with_recalled)
 );
 COMMENT ON COLUMN crosswalk.removal.counts_as_person IS
     'whether requested_by is an account of the operating system, as approvals are; a login of Airflow is not';
+COMMENT ON COLUMN crosswalk.removal.with_recalled IS 'whether a re-issue makes anew what is held as recalled, too';
 -- A patient withdraws once: whoever asks again is told of the first.
 CREATE UNIQUE INDEX removal_withdrawal_once ON crosswalk.removal (patient_id) WHERE kind = 'withdrawal';
 

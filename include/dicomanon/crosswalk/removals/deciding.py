@@ -16,10 +16,15 @@ from dicomanon.values import Phi, Pseudonym
 # Only a role that may let a person ask names the column: in the requests of the others nobody counts.
 _ENTER: dict[bool, LiteralString] = {
     True: "INSERT INTO crosswalk.removal (id, kind, patient_id, release_id, request_key, requested_by, reason_sealed,"
-    " ticket, counts_as_person) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, true)",
+    " ticket, with_recalled, counts_as_person) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, true)",
     False: "INSERT INTO crosswalk.removal (id, kind, patient_id, release_id, request_key, requested_by, reason_sealed,"
-    " ticket) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+    " ticket, with_recalled) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
 }
+
+
+def trail_reason(removal_id: UUID, ticket: str) -> str:
+    """Return what the audit trail, which auditors open, says of a removal in place of why it was asked for."""
+    return f"removal {removal_id}, ticket {ticket}"
 
 
 def enter_request(
@@ -35,6 +40,7 @@ def enter_request(
     reason: str,
     ticket: str,
     request_key: str | None,
+    with_recalled: bool = False,
 ) -> UUID:
     """Enter a request and its access event, unless it is there already; return its id."""
     existing = connection.execute(
@@ -59,13 +65,15 @@ def enter_request(
             requester.name,
             seal_text(site, "removal.reason", removal_id, reason),
             ticket,
+            with_recalled,
         ),
     )
     with connection.cursor().copy("COPY crosswalk.recall_scope (removal_id, instance_id) FROM STDIN") as copy:
         for instance_id in sorted(set(instance_ids)):
             copy.write_row((removal_id, instance_id))
     count = len(set(instance_ids)) or 1
-    record_access_event(connection, site, requester.name, f"{kind}.request", reason, count, subject=subject)
+    told = trail_reason(removal_id, ticket)
+    record_access_event(connection, site, requester.name, f"{kind}.request", told, count, subject=subject)
     return removal_id
 
 
@@ -88,14 +96,15 @@ def enter_approval(connection: Connection, site: Sealer, removal: Removal, actor
         "INSERT INTO crosswalk.removal_approval (id, removal_id, approved_by, reason_sealed) VALUES (%s, %s, %s, %s)",
         (row, removal.id, actor, seal_text(site, "removal_approval.reason", row, reason)),
     )
-    record_access_event(connection, site, actor, f"{removal.kind}.approve", reason, 1, subject=removal.subject)
+    told = trail_reason(removal.id, removal.ticket)
+    record_access_event(connection, site, actor, f"{removal.kind}.approve", told, 1, subject=removal.subject)
 
 
 def read_removals(connection: Connection, prefix: str = "") -> list[Removal]:
     """Return the removals whose id begins so, oldest first."""
     rows = connection.execute(
         "SELECT r.id, r.kind, p.pseudonym, r.requested_by, r.counts_as_person, r.ticket, r.requested_at,"
-        " r.release_id, p.key_destroyed_at"
+        " r.release_id, p.key_destroyed_at, r.with_recalled"
         " FROM crosswalk.removal r LEFT JOIN crosswalk.patient p ON p.id = r.patient_id"
         " WHERE starts_with(r.id::text, %s) ORDER BY r.requested_at, r.id",
         (prefix.lower(),),
@@ -109,6 +118,7 @@ def read_removals(connection: Connection, prefix: str = "") -> list[Removal]:
             requester=Requester(row[3], row[4]),
             ticket=row[5],
             requested_at=row[6],
+            with_recalled=row[9],
             keys_destroyed_at=row[8],
             approvals=tuple(
                 Approval(*found)

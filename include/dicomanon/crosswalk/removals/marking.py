@@ -17,13 +17,14 @@ Counts = dict[str, int]
 
 _SALT_BYTES = 16
 
-# What a removal of each kind finds to do something about. A re-issue leaves alone what was never made, and takes up
-# again what was refused.
+# What a removal of each kind finds to do something about. A re-issue leaves alone what was never made, takes up
+# again what was refused, and what was recalled only if it was asked to: that is a leak until its cause is mended.
 _COVERED: dict[RemovalKind, LiteralString] = {
     RemovalKind.WITHDRAWAL: "i.state <> 'withdrawn'",
     RemovalKind.RECALL: "i.state = 'stored'",
     RemovalKind.RE_ISSUE: "(i.state IN ('stored', 'validated', 'deidentified') OR i.state = 'held'"
-    " AND i.reason IN ('store-refused', 'recalled'))",
+    " AND (i.reason = 'store-refused' OR i.reason = 'recalled'"
+    " AND (SELECT r.with_recalled FROM crosswalk.removal r WHERE r.id = %(removal)s)))",
 }
 
 # By union, since no index serves an OR over two sub-selects, and the table is the largest of all.
@@ -34,6 +35,12 @@ _SCOPE: LiteralString = (
     " JOIN crosswalk.study st ON st.patient_id = p.id JOIN crosswalk.instance m ON m.study_id = st.id"
     " WHERE r.id = %(removal)s"
     " UNION ALL SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s)"
+)
+
+
+# What a re-issue leaves alone unless it is asked to take it.
+RECALLED: LiteralString = (
+    "FROM crosswalk.instance i WHERE " + _SCOPE + " AND i.state = 'held' AND i.reason = 'recalled'"
 )
 
 

@@ -11,7 +11,7 @@ from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.cohort_reading import release_instances
 from dicomanon.crosswalk.keys.data_keys import Sealer
 from dicomanon.crosswalk.removals import deciding, ending, objects
-from dicomanon.crosswalk.removals.marking import Counts, covered, mark
+from dicomanon.crosswalk.removals.marking import RECALLED, Counts, covered, mark
 from dicomanon.crosswalk.removals.rows import (
     Extent,
     FormerObject,
@@ -49,6 +49,7 @@ class Removals:
         reason: str,
         ticket: str,
         request_key: str | None = None,
+        with_recalled: bool = False,
     ) -> Removal:
         """Request a withdrawal or a re-issue of a person; a second withdrawal of a person returns the first.
 
@@ -60,6 +61,8 @@ class Removals:
             Where it is filed, see :data:`~dicomanon.values.TICKET_PATTERN`.
         request_key
             Names the request, such as its DAG run; asked again with the same key, the same removal is returned.
+        with_recalled
+            Of a re-issue: make anew what is held as recalled, too.
 
         Raises
         ------
@@ -68,6 +71,8 @@ class Removals:
         """
         if kind is RemovalKind.RECALL:
             raise Fatal("a recall is of objects, not of a patient")
+        if with_recalled and kind is not RemovalKind.RE_ISSUE:
+            raise Fatal("only a re-issue leaves out what was recalled")
         _require_told(requester, reason, ticket)
         with self._session.transaction() as connection:
             # One at a time asks for a person.
@@ -90,6 +95,7 @@ class Removals:
                 reason=reason,
                 ticket=ticket,
                 request_key=request_key,
+                with_recalled=with_recalled,
             )
 
     def request_owed(self, requester: Requester, *, reason: str, ticket: str) -> list[Removal]:
@@ -200,7 +206,8 @@ class Removals:
             for _, state in rows:
                 states[InstanceState(state)] = states.get(InstanceState(state), 0) + 1
             stored = [row[0] for row in rows if row[1] == "stored"]
-            return Extent(states, ending.affected_releases(connection, stored))
+            counted = connection.execute(f"SELECT count(*) {RECALLED}", {"removal": removal.id}).fetchone()
+            return Extent(states, counted[0] if counted else 0, ending.affected_releases(connection, stored))
 
     def mark(self, removal: Removal, approvals: int = 1) -> Counts:
         """Carry the decision out in the crosswalk; once done, say what it came to.
@@ -330,6 +337,7 @@ class Removals:
         reason: str,
         ticket: str,
         request_key: str | None,
+        with_recalled: bool = False,
     ) -> Removal:
         site = self._session.keys.site
         removal_id = deciding.enter_request(
@@ -344,6 +352,7 @@ class Removals:
             reason=reason,
             ticket=ticket.strip(),
             request_key=request_key,
+            with_recalled=with_recalled,
         )
         return deciding.read_removal(connection, removal_id)
 
@@ -369,7 +378,7 @@ def _enter_step(
             site,
             removal.requester.name,
             f"{removal.kind}.{step.action}",
-            f"removal {removal.id}, ticket {removal.ticket}",
+            deciding.trail_reason(removal.id, removal.ticket),
             count,
             subject=removal.subject,
         )

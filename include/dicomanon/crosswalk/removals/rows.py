@@ -75,6 +75,8 @@ class Removal:
     requester: Requester
     ticket: str
     requested_at: datetime
+    with_recalled: bool = False
+    """Whether a re-issue makes anew what is held as recalled, too."""
     keys_destroyed_at: datetime | None = None
     """When the keys of the patient were destroyed."""
     approvals: tuple[Approval, ...] = ()
@@ -104,9 +106,13 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a removal would take if it were carried out now."""
+    """What a removal would take if it were carried out now.
+
+    ``recalled`` counts what is held as recalled: a re-issue takes it if it was asked to, and leaves it else.
+    """
 
     instances: Mapping[InstanceState, int]
+    recalled: int
     releases: tuple[ReleaseRow, ...]
 
 

@@ -37,17 +37,17 @@ def withdraw(crosswalk: Crosswalk, keyring: Keyring, run: RemovalRun, default_is
     given = open_conf(keyring.request_private_key, run.dag_id, run.conf)
     requester = _airflow_login(run)
     pseudonym, patient_id = _text(given, "pseudonym"), _text(given, "patient_id")
-    reason = _text(given, "reason")
+    reason, ticket = _text(given, "reason"), _text(given, "ticket")
     if bool(pseudonym) == bool(patient_id):
         raise Fatal("name the patient either by pseudonym or by patient_id")
     if patient_id:
-        pseudonym = pseudonym_of(crosswalk, patient_id, default_issuer, actor=requester.name, reason=reason)
+        pseudonym = pseudonym_of(crosswalk, patient_id, default_issuer, actor=requester.name, ticket=ticket)
     return crosswalk.removals.request_of_patient(
         RemovalKind.WITHDRAWAL,
         pseudonym,
         requester,
         reason=reason,
-        ticket=_text(given, "ticket"),
+        ticket=ticket,
         request_key=f"{run.dag_id}/{run.run_id}",
     )
 
@@ -74,10 +74,13 @@ def recall(crosswalk: Crosswalk, keyring: Keyring, run: RemovalRun) -> Removal:
     )
 
 
-def pseudonym_of(crosswalk: Crosswalk, patient_id: str, default_issuer: str, *, actor: str, reason: str) -> str:
-    """Return the pseudonym of who has the Patient ID, ``ID`` or ``ID^^^ISSUER``; the look-up is in the trail."""
+def pseudonym_of(crosswalk: Crosswalk, patient_id: str, default_issuer: str, *, actor: str, ticket: str) -> str:
+    """Return the pseudonym of who has the Patient ID, ``ID`` or ``ID^^^ISSUER``; the look-up is in the trail.
+
+    Not why the removal is asked for, which auditors do not open: the ticket.
+    """
     issuer, number = split_patient_id(patient_id, default_issuer)
-    return crosswalk.removals.pseudonym_of(issuer, number, actor=actor, reason=reason)
+    return crosswalk.removals.pseudonym_of(issuer, number, actor=actor, reason=f"to ask for a removal, ticket {ticket}")
 
 
 def release_named(text: str) -> tuple[str, int]:
