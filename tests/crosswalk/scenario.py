@@ -79,6 +79,7 @@ class Run:
 
     def outcomes(self, identity: PatientIdentity = DOE, **changes: Any) -> list[MappedOutcome]:
         patient = self.crosswalk.patients.get_or_create(identity)
+        changes = {"uid_salt": patient.uid_salt, **changes}
         return [deidentified(source, patient.id, **changes) for source in self.sources()]
 
     def record(self, identity: PatientIdentity = DOE, **changes: Any) -> list[MappedOutcome]:

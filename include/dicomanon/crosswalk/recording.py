@@ -31,7 +31,7 @@ from dicomanon.crosswalk.settlement import (
     taken_back,
 )
 from dicomanon.devices import DeviceKey
-from dicomanon.errors import Fatal
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.identity import StudyFacts
 from dicomanon.values import BatchId
 
@@ -50,16 +50,26 @@ class _Parent(Generic[State]):
     key: Sealer
 
 
+@dataclass(frozen=True, slots=True)
+class _Patients:
+    """Locked patient rows: whose keys were destroyed, who has withdrawn, and the salt of each."""
+
+    destroyed: set[UUID]
+    withdrawn: set[UUID]
+    salts: dict[UUID, bytes | None]
+
+
 def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome]) -> None:
     """Record what became of instances of a batch; the contract is :meth:`Mapping.record`'s."""
     single = checked(outcomes)
     keyring = session.keyring
     with session.transaction() as connection:
-        destroyed, withdrawn = _lock_patients(connection, single.values())
+        patients = _lock_patients(connection, single.values())
         former = former_uids(connection, [outcome.research_sop_uid for outcome in single.values()])
-        single = {row: _as_it_may_be(outcome, destroyed, withdrawn, former) for row, outcome in single.items()}
+        single = {row: _as_it_may_be(outcome, patients, former) for row, outcome in single.items()}
         members = _members(connection, batch_id, single.keys())
         ours = [single[instance_id] for instance_id in members]
+        _require_current_salt(ours, patients.salts)
         persons = survivors(connection, (o.patient_id for o in ours if o.patient_id))
         foreign = foreign_claims(
             session, connection, ours, {row: study for row, (study, _) in members.items()}, persons
@@ -78,7 +88,7 @@ def record(session: Session, batch_id: BatchId, outcomes: Iterable[MappedOutcome
             persons,
             foreign,
             # Their studies are locked: who withdraws now waits for us, and finds what we write.
-            withdrawn | _withdrawn_of_studies(connection, studies),
+            patients.withdrawn | _withdrawn_of_studies(connection, studies),
         )
         facts = _facts_by_parent(settlement.fitting, members)
         _write_studies(connection, keyring, studies, facts)
@@ -123,18 +133,26 @@ def _members(connection: Connection, batch_id: BatchId, instance_ids: Iterable[i
     return {row[0]: (row[1], row[2]) for row in rows if row[3] == batch_id}
 
 
-def _lock_patients(connection: Connection, outcomes: Iterable[MappedOutcome]) -> tuple[set[UUID], set[UUID]]:
-    """Return the patients whose keys were destroyed and those who have withdrawn, after they were asked for or before.
+def _lock_patients(connection: Connection, outcomes: Iterable[MappedOutcome]) -> _Patients:
+    """Return what became of the patients since they were asked for, or before.
 
-    The patients stay locked, so that nothing of this happens to anybody, and nobody is merged, between here and the
-    commit.
+    They stay locked, so that nothing of this happens to anybody, nobody is merged, and nobody's objects are re-issued,
+    between here and the commit.
     """
     rows = connection.execute(
-        "SELECT id, key_destroyed_at IS NOT NULL, withdrawn_by IS NOT NULL FROM crosswalk.patient WHERE id = ANY(%s)"
-        " ORDER BY id FOR SHARE",
+        "SELECT id, key_destroyed_at IS NOT NULL, withdrawn_by IS NOT NULL, uid_salt FROM crosswalk.patient"
+        " WHERE id = ANY(%s) ORDER BY id FOR SHARE",
         (list({outcome.patient_id for outcome in outcomes if outcome.patient_id}),),
     ).fetchall()
-    return {row[0] for row in rows if row[1]}, {row[0] for row in rows if row[2]}
+    return _Patients(
+        {row[0] for row in rows if row[1]}, {row[0] for row in rows if row[2]}, {row[0]: row[3] for row in rows}
+    )
+
+
+def _require_current_salt(outcomes: Iterable[MappedOutcome], salts: dict[UUID, bytes | None]) -> None:
+    """Refuse what was made before a re-issue that is in force by now: its UIDs fit nothing else of the patient."""
+    if any(o.patient_id and o.research_sop_uid and salts.get(o.patient_id) != o.uid_salt for o in outcomes):
+        raise Retriable("the patient was re-issued meanwhile: its objects are made anew")
 
 
 def _withdrawn_of_studies(connection: Connection, studies: dict[UUID, _Parent[StudyState]]) -> set[UUID]:
@@ -146,13 +164,11 @@ def _withdrawn_of_studies(connection: Connection, studies: dict[UUID, _Parent[St
     return {row[0] for row in rows}
 
 
-def _as_it_may_be(
-    outcome: MappedOutcome, destroyed: set[UUID], withdrawn: set[UUID], former: set[str]
-) -> MappedOutcome:
+def _as_it_may_be(outcome: MappedOutcome, patients: _Patients, former: set[str]) -> MappedOutcome:
     # Destroyed first: of such a patient not even that an object is his may be learned again.
-    if outcome.patient_id in destroyed:
+    if outcome.patient_id in patients.destroyed:
         return held_for_destroyed_keys(outcome)
-    if outcome.patient_id in withdrawn:
+    if outcome.patient_id in patients.withdrawn:
         return taken_back(outcome)
     if outcome.state == InstanceState.DEIDENTIFIED and outcome.research_sop_uid in former:
         return retired(outcome)

@@ -156,7 +156,7 @@ class MappedOutcome:
     de-identified bytes. ``detail`` names tags, rules and counts, never a value. ``action_counts`` tells how many
     elements each action met. ``device`` is the one of a picture that a person should see first. ``keyed_patient_id`` is
     the row that the object's Patient ID was met with, where it is not ``patient_id``; ``event_id`` the identity event
-    that the instance is held for.
+    that the instance is held for. ``uid_salt`` is the patient's that the research UIDs were made under.
     """
 
     instance_id: int
@@ -180,6 +180,7 @@ class MappedOutcome:
     device: DeviceKey | None = None
     keyed_patient_id: UUID | None = None
     event_id: UUID | None = None
+    uid_salt: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,7 @@ class Anonymizer:
             code_version=__version__,
             action_counts=result.action_counts if isinstance(result, Deidentified) else {},
             device=found.decision.device if found.decision.flagged else None,
+            uid_salt=patient.uid_salt,
         )
         return Anonymized(outcome, pieces, known, patient.pseudonym, patient.date_shift_days)
 
@@ -252,6 +253,7 @@ class Anonymizer:
             patient_id=patient.id if patient else None,
             keyed_patient_id=patient.keyed_id if patient else None,
             event_id=event_id,
+            uid_salt=salt,
             research_study_uid=self.research_uid(source.study_uid, salt) if source else "",
             research_series_uid=self.research_uid(source.series_uid, salt) if source else "",
             research_sop_uid=self.research_uid(source.sop_uid, salt) if source else "",

@@ -15,7 +15,7 @@ from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, Requester
 from dicomanon.crosswalk.rows import Patient
-from dicomanon.errors import Fatal
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.identity import PatientIdentity
 
 ONE, TWO = "1.2.826.0.1.3680043.1", "1.2.826.0.1.3680043.2"
@@ -246,6 +246,21 @@ class TestOpenReissues:
         crosswalk.mapping.record(run.batch, outcomes)
         (account,) = crosswalk.ledger.balance([study_id])
         assert (account.pending, account.research_study_uid) == (3, None)
+
+    def test_what_is_made_under_the_former_salt_of_a_study_that_is_new_is_made_again(
+        self, crosswalk: Crosswalk, both: tuple[Patient, Patient]
+    ) -> None:
+        new = "1.2.826.0.1.3680043.3"
+        study_id = discover(crosswalk, new, sightings(new, 2))
+        run = Run(crosswalk)
+        outcomes = run.outcomes(DOE)
+        mark(crosswalk, both[0], RE_ISSUE)
+        with pytest.raises(Retriable, match="re-issued meanwhile"):
+            crosswalk.mapping.record(run.batch, outcomes)
+        (account,) = crosswalk.ledger.balance([study_id])
+        assert (account.pending, account.research_study_uid) == (2, None)
+        run.complete(DOE)
+        assert run.states() == ["stored"] * 2
 
 
 def _studies(connection: psycopg.Connection) -> list[UUID]:
