@@ -12,7 +12,10 @@ from tests.site import Site, judge_by_counts, read
 
 from dicomanon.cohort.parameters import WITHDRAW_DAG_ID
 from dicomanon.cohort.sealing import seal_conf
+from dicomanon.errors import Fatal
+from dicomanon.local_stack.ports import free_port
 from dicomanon.pipeline import validate
+from dicomanon.pipeline.removal.tasks import is_approved
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AIRFLOW = Path(sys.executable).with_name("airflow")
@@ -42,6 +45,19 @@ def airflow(home: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout + done.stderr
+
+
+def test_waiting_for_approval_outlasts_a_crosswalk_that_is_away(
+    filled: Clinic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    removal = str(filled.request().id)
+    assert is_approved(removal)
+    with monkeypatch.context() as away:
+        away.setenv("DICOMANON_CROSSWALK_DSN", f"postgresql://nobody@127.0.0.1:{free_port()}/none?connect_timeout=1")
+        assert not is_approved(removal)
+    assert "cannot be reached" in caplog.text
+    with pytest.raises(Fatal, match="no such removal"):
+        is_approved("00000000")
 
 
 def test_a_run_goes_all_the_way_and_tells_nothing(filled: Clinic, tmp_path: Path) -> None:

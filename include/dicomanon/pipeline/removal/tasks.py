@@ -7,6 +7,7 @@ from uuid import UUID
 from dicomanon.cohort.parameters import RECALL_DAG_ID
 from dicomanon.crosswalk.removals.rows import Removal, Step
 from dicomanon.crosswalk.roles.role import Role
+from dicomanon.errors import Retriable
 from dicomanon.guard import no_values_escape
 from dicomanon.pipeline.removal.asking import RemovalRun, recall, withdraw
 from dicomanon.pipeline.removal.steps import STEPS
@@ -37,10 +38,16 @@ def request(key: TaskKey, run: RemovalRun) -> str:
 
 
 def is_approved(removal_id: str) -> bool:
-    """Tell whether enough persons stand for a removal."""
-    with no_values_escape(), open_runtime(Role.REMOVAL) as runtime:
-        found = runtime.crosswalk.removals.find(removal_id)
-        return not found.approvals_left(runtime.settings.removal_approvals)
+    """Tell whether enough persons stand for a removal; not yet, where the crosswalk cannot be asked."""
+    try:
+        with no_values_escape(), open_runtime(Role.REMOVAL) as runtime:
+            found = runtime.crosswalk.removals.find(removal_id)
+            return not found.approvals_left(runtime.settings.removal_approvals)
+    except Retriable as error:
+        # The sensor waits for days: a failure counts as one of few tries, whenever it happens, and nobody would carry
+        # out what is approved afterwards.
+        log.warning("asked again in a minute: %s", error)
+        return False
 
 
 def do(key: TaskKey, step: str, removal_id: str) -> Counts:
