@@ -38,7 +38,15 @@ def refused(dsn: str, statement: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["state = 'withdrawn'", "state = 'held', reason = 'recalled'", "state = 'discovered'", "output_digest = 'x'"],
+    [
+        "state = 'withdrawn'",
+        "state = 'held', reason = 'recalled'",
+        "state = 'discovered'",
+        "output_digest = 'x'",
+        "research_sop_uid = '2.25.' || id",
+        "action_counts_id = NULL",
+        "batch_id = NULL",
+    ],
 )
 def test_stored_stays_stored_without_a_removal(crosswalk_dsn: str, stored: Run, change: str) -> None:
     refused(crosswalk_dsn, f"UPDATE crosswalk.instance SET {change}")
@@ -137,6 +145,33 @@ def test_who_has_withdrawn_is_held_and_not_learned_about(crosswalk: Crosswalk, c
         assert withdrawn.value.reason is HoldReason.CONSENT_WITHDRAWN
         with pytest.raises(Held, match="identity-conflict"):
             fresh.patients.get_or_create(replace(DOE, name="OTHER^NAME"))
+
+
+def test_no_row_enters_as_stored_under_a_research_uid_that_was_removed(
+    crosswalk: Crosswalk, crosswalk_dsn: str, stored: Run
+) -> None:
+    crosswalk.removals.mark(request(crosswalk, RemovalKind.RE_ISSUE))
+    refused(
+        crosswalk_dsn,
+        "INSERT INTO crosswalk.instance (study_id, series_id, state, sop_index, uid_sealed, enrolled_at,"
+        " state_changed_at, output_digest, research_sop_uid, recipe_id) SELECT i.study_id, i.series_id, 'stored',"
+        " 'another', 'x', now(), now(), 'x', f.research_sop_uid, f.recipe_id FROM crosswalk.instance i"
+        " JOIN crosswalk.former_object f ON f.instance_id = i.id LIMIT 1",
+    )
+
+
+def test_what_is_settled_comes_into_no_other_batch_and_a_closed_run_stays_closed(
+    crosswalk: Crosswalk, crosswalk_dsn: str, stored: Run
+) -> None:
+    ids = [row.instance_id for row in stored.sources()]
+    crosswalk.releases.create("P", "ada", b"d", ids)
+    crosswalk.removals.mark(crosswalk.removals.request_recall("P", 1, ADA, **WHY))
+    crosswalk.ledger.close_run(stored.id, balanced=True)
+    crosswalk.ledger.close_run(stored.id, balanced=False)
+    mine = Run(crosswalk)
+    refused(crosswalk_dsn, f"UPDATE crosswalk.instance SET batch_id = {mine.batch}")
+    refused(crosswalk_dsn, "UPDATE crosswalk.run SET closed_at = NULL WHERE closed_at IS NOT NULL")
+    assert {row.sop_uid.reveal() for row in stored.sources()} == {""}
 
 
 def test_a_release_is_made_before_a_removal_or_after_it(crosswalk: Crosswalk, stored: Run) -> None:

@@ -177,3 +177,11 @@ class TestSealingAnew:
     def test_a_key_is_not_taken_away(self, filled: Filled, owner: str) -> None:
         with psycopg.connect(filled.dsn) as connection, pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute(f"UPDATE crosswalk.{owner} SET key_wrapped = NULL")  # type: ignore[arg-type]
+
+
+def test_ingest_alone_learns_which_releases_a_request_led_to(filled: Filled) -> None:
+    with filled.acting_as(Role.INGEST) as connection:
+        told = {row[0] for row in connection.execute("SELECT * FROM crosswalk.releases_of_request('r')")}
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT id FROM crosswalk.release")
+    assert told == set(filled.releases.values())

@@ -160,6 +160,53 @@ def test_a_patient_is_not_withdrawn_by_the_withdrawal_of_another(
         connection.execute(CARRYING_OUT["patient"], {"removal": mine.id, "pseudonym": released.pseudonym})
 
 
+def test_one_approved_removal_takes_nothing_of_anybody_else(
+    filled: Filled, by_role: dict[Role, Crosswalk], released: Released
+) -> None:
+    withdrawal = request(by_role[Role.ADMIN], released, ADA)
+    recall = by_role[Role.ADMIN].removals.request_recall(
+        "LUNG", released.release.number, ADA, research_sop_uids=[_uid(filled, released.stored[0])], **WHY
+    )
+    foreign, own = CARRYING_OUT["former object"], {"instances": released.stored}
+    for removal, instances in ((withdrawal, released.kept), (recall, released.stored[1:])):
+        with (
+            filled.acting_as(Role.REMOVAL) as connection,
+            pytest.raises(psycopg.errors.RestrictViolation, match="not of this object"),
+        ):
+            connection.execute(foreign, {"removal": removal.id, "instances": instances})
+    with (
+        filled.acting_as(Role.REMOVAL) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation, match="not of this object"),
+    ):
+        another = foreign.replace(
+            " research_sop_uid, output_digest, recipe_id F", " %(uid)s, output_digest, recipe_id F"
+        )
+        assert another != foreign
+        uid = _uid(filled, released.kept[0])
+        connection.execute(another.encode(), {"removal": withdrawal.id, "uid": uid, **own})
+    with (
+        filled.acting_as(Role.REMOVAL) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation, match="when it is requested"),
+    ):
+        connection.execute(
+            "INSERT INTO crosswalk.recall_scope (removal_id, instance_id) VALUES (%s, %s)",
+            (recall.id, released.kept[0]),
+        )
+    by_role[Role.REMOVAL].removals.mark(recall)
+    with (
+        filled.acting_as(Role.REMOVAL) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation, match="marked already"),
+    ):
+        connection.execute(foreign, {"removal": recall.id, "instances": released.stored[1:]})
+
+
+def _uid(filled: Filled, instance_id: int) -> str:
+    with psycopg.connect(filled.dsn) as owner:
+        row = owner.execute("SELECT research_sop_uid FROM crosswalk.instance WHERE id = %s", (instance_id,)).fetchone()
+    assert row
+    return str(row[0])
+
+
 @pytest.mark.parametrize("role", [role for role in PROGRAMS_AND_PEOPLE if role is not Role.REMOVAL])
 def test_no_other_role_carries_a_removal_out(by_role: dict[Role, Crosswalk], released: Released, role: Role) -> None:
     removal = request(by_role[Role.ADMIN], released, ADA)

@@ -13,6 +13,7 @@ CREATE TABLE crosswalk.removal (
     ticket         text NOT NULL,
     with_recalled  boolean NOT NULL DEFAULT false,
     requested_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    requested_in   xid8 NOT NULL DEFAULT pg_current_xact_id(),
     CHECK ((kind = 'recall') = (patient_id IS NULL)),
     CHECK ((kind = 'recall') = (release_id IS NOT NULL)),
     CHECK (kind = 're-issue' OR NOT with_recalled)
@@ -20,6 +21,7 @@ CREATE TABLE crosswalk.removal (
 COMMENT ON COLUMN crosswalk.removal.counts_as_person IS
     'whether requested_by is an account of the operating system, as approvals are; a login of Airflow is not';
 COMMENT ON COLUMN crosswalk.removal.with_recalled IS 'whether a re-issue makes anew what is held as recalled, too';
+COMMENT ON COLUMN crosswalk.removal.requested_in IS 'the transaction, which alone says what a recall is of';
 -- A patient withdraws once: whoever asks again is told of the first.
 CREATE UNIQUE INDEX removal_withdrawal_once ON crosswalk.removal (patient_id) WHERE kind = 'withdrawal';
 
@@ -50,6 +52,19 @@ CREATE TABLE crosswalk.recall_scope (
     instance_id bigint NOT NULL REFERENCES crosswalk.instance,
     PRIMARY KEY (removal_id, instance_id)
 );
+
+-- What somebody stands for is not made more afterwards.
+CREATE FUNCTION crosswalk.refuse_wider_recall() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT DISTINCT entered.removal_id FROM entered) AS named
+               JOIN crosswalk.removal r ON r.id = named.removal_id
+               WHERE r.kind <> 'recall' OR r.requested_in <> pg_current_xact_id()) THEN
+        RAISE EXCEPTION 'what a recall is of is said when it is requested' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER recall_scope_is_said_once AFTER INSERT ON crosswalk.recall_scope
+    REFERENCING NEW TABLE AS entered FOR EACH STATEMENT EXECUTE FUNCTION crosswalk.refuse_wider_recall();
 
 CREATE TABLE crosswalk.former_object (
     removal_id          uuid NOT NULL REFERENCES crosswalk.removal,
@@ -238,9 +253,21 @@ END $$;
 DROP TRIGGER instance_stored_is_final ON crosswalk.instance;
 CREATE TRIGGER instance_stored_is_final BEFORE UPDATE ON crosswalk.instance
     FOR EACH ROW WHEN (OLD.state = 'stored'
-                       AND (NEW.state <> 'stored' OR OLD.output_digest <> NEW.output_digest
-                            OR OLD.input_digest <> NEW.input_digest OR OLD.recipe_id <> NEW.recipe_id))
+                       AND (NEW.state <> 'stored' OR OLD.output_digest IS DISTINCT FROM NEW.output_digest
+                            OR OLD.research_sop_uid IS DISTINCT FROM NEW.research_sop_uid
+                            OR OLD.input_digest IS DISTINCT FROM NEW.input_digest
+                            OR OLD.recipe_id IS DISTINCT FROM NEW.recipe_id
+                            OR OLD.action_counts_id IS DISTINCT FROM NEW.action_counts_id
+                            OR OLD.batch_id IS DISTINCT FROM NEW.batch_id))
     EXECUTE FUNCTION crosswalk.refuse_unless_removed();
+-- Source UIDs are given out for what is worked on: what is settled comes into no batch, and no closed run is at work.
+CREATE TRIGGER instance_settled_keeps_its_batch BEFORE UPDATE OF batch_id ON crosswalk.instance
+    FOR EACH ROW WHEN (OLD.state IN ('stored', 'held', 'filtered', 'withdrawn') AND NEW.batch_id IS NOT NULL
+                       AND OLD.batch_id IS DISTINCT FROM NEW.batch_id)
+    EXECUTE FUNCTION crosswalk.refuse_change();
+CREATE TRIGGER run_stays_closed BEFORE UPDATE ON crosswalk.run
+    FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL AND NEW.closed_at IS NULL)
+    EXECUTE FUNCTION crosswalk.refuse_change();
 CREATE TRIGGER instance_withdrawn_is_final BEFORE UPDATE ON crosswalk.instance
     FOR EACH ROW WHEN (OLD.state = 'withdrawn' AND NEW.state <> 'withdrawn')
     EXECUTE FUNCTION crosswalk.refuse_change();
@@ -254,7 +281,11 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER instance_takes_no_former_uid BEFORE UPDATE ON crosswalk.instance
-    FOR EACH ROW WHEN (NEW.state = 'stored' AND OLD.state <> 'stored')
+    FOR EACH ROW WHEN (NEW.state = 'stored' AND (OLD.state <> 'stored'
+                       OR OLD.research_sop_uid IS DISTINCT FROM NEW.research_sop_uid))
+    EXECUTE FUNCTION crosswalk.refuse_former_uid();
+CREATE TRIGGER instance_enters_under_no_former_uid BEFORE INSERT ON crosswalk.instance
+    FOR EACH ROW WHEN (NEW.state = 'stored')
     EXECUTE FUNCTION crosswalk.refuse_former_uid();
 
 ALTER TABLE crosswalk.instance DROP CONSTRAINT instance_check2;

@@ -18,6 +18,7 @@ CREATE TABLE crosswalk.project_member (
 CREATE FUNCTION crosswalk.sees_project(wanted text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT session_user = current_user -- the owner itself, in a migration
+        OR pg_has_role(session_user, 'dicomanon_ingest', 'MEMBER') -- which asks by a request, for ids alone
         OR pg_has_role(session_user, 'dicomanon_cohort', 'MEMBER')
         OR pg_has_role(session_user, 'dicomanon_removal', 'MEMBER')
         OR pg_has_role(session_user, 'dicomanon_auditor', 'MEMBER')
@@ -174,6 +175,36 @@ END $$;
 CREATE TRIGGER former_object_is_stood_for AFTER INSERT ON crosswalk.former_object
     REFERENCING NEW TABLE AS entered FOR EACH STATEMENT EXECUTE FUNCTION crosswalk.refuse_unless_stood_for();
 
+-- A removal takes what it is of, as it is or was, and once: a decision about one patient removes nothing of another.
+CREATE FUNCTION crosswalk.refuse_beyond_removal() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT DISTINCT entered.removal_id FROM entered) AS named
+               JOIN crosswalk.removal_step s ON s.removal_id = named.removal_id AND s.step = 'marked') THEN
+        RAISE EXCEPTION 'this removal is marked already' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF EXISTS (
+        SELECT FROM entered e
+        JOIN crosswalk.removal r ON r.id = e.removal_id
+        JOIN crosswalk.instance i ON i.id = e.instance_id
+        JOIN crosswalk.study st ON st.id = i.study_id
+        LEFT JOIN crosswalk.patient p ON p.id = st.patient_id
+        LEFT JOIN crosswalk.patient named ON named.id = r.patient_id
+        WHERE NOT CASE r.kind
+                WHEN 'recall' THEN EXISTS (SELECT FROM crosswalk.recall_scope s
+                                           WHERE s.removal_id = r.id AND s.instance_id = e.instance_id)
+                ELSE coalesce(p.survivor_id = named.survivor_id, false) END
+           OR NOT (coalesce(i.research_sop_uid = e.research_sop_uid AND i.output_digest = e.output_digest, false)
+                   OR EXISTS (SELECT FROM crosswalk.unconfirmed_object u
+                              WHERE u.instance_id = e.instance_id AND u.research_sop_uid = e.research_sop_uid
+                                AND u.output_digest = e.output_digest))) THEN
+        RAISE EXCEPTION 'the removal is not of this object' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER former_object_is_of_its_removal AFTER INSERT ON crosswalk.former_object
+    REFERENCING NEW TABLE AS entered FOR EACH STATEMENT EXECUTE FUNCTION crosswalk.refuse_beyond_removal();
+
 CREATE FUNCTION crosswalk.refuse_unless_withdrawing() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -193,6 +224,7 @@ ALTER FUNCTION crosswalk.refuse_own_removal() SECURITY DEFINER SET search_path =
 ALTER FUNCTION crosswalk.refuse_half_withdrawn() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION crosswalk.refuse_unless_removed() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION crosswalk.refuse_former_uid() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION crosswalk.refuse_wider_recall() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION crosswalk.keep_unconfirmed() SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 
 -- What a removal covers ends every release that has any of it; the current ones get a next version without it.
