@@ -15,6 +15,8 @@ from tests.promises.removing import ADA, GONE, KEPT, STAYING, WHY, WITHDRAWING, 
 from tests.site import Run, Site, encoded, judge_by_counts, killed_at, read, slices, study
 
 from dicomanon.cohort import tombstone
+from dicomanon.crosswalk import verdicts
+from dicomanon.crosswalk.decisions.rows import Signed
 from dicomanon.crosswalk.removals.removals import Removals
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, Step
 from dicomanon.crosswalk.roles.role import Role
@@ -186,6 +188,33 @@ def test_what_is_at_work_when_the_mark_is_set_ends_withdrawn(site: Site, done: s
     assert site.research_objects() == {}
     assert run.reconcile()["unbalanced"] == 0
     assert site.staged_files() == []
+
+
+def test_what_was_sent_and_given_to_another_patient_before_it_was_confirmed_is_removed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.load(*slices(GONE))
+    run = Run()
+    (batch,) = run.pulled()
+    run.validate(batch)
+
+    def killed(*_: object) -> None:
+        raise Retriable("killed")
+
+    with monkeypatch.context() as breaking, pytest.raises(Retriable, match="killed"):
+        breaking.setattr(verdicts, "record_receipts", killed)
+        run.store(batch)
+    assert len(site.research_objects()) == 3
+    with site.crosswalk() as crosswalk:
+        uid = str(site.account(GONE).research_study_uid)
+        done = crosswalk.identities.split([uid], Signed("admin", "asked the ward"))
+        removal = crosswalk.removals.request_of_patient(RemovalKind.WITHDRAWAL, str(done.survivor), ADA, **WHY)
+    with site.runtime(Role.REMOVAL) as runtime:
+        steps.carry_out(runtime, removal.id)
+    assert site.research_objects() == {}
+    file = certificate_file(site.folder / "releases" / ".certificates", removal)
+    said = verify_certificate(file, SigningKey.load(site.folder / "audit_key.pem").public)
+    assert len(said["objects"]) == 3
 
 
 @pytest.mark.parametrize("kind", [RemovalKind.WITHDRAWAL, RemovalKind.RE_ISSUE])
