@@ -220,10 +220,7 @@ class Site:
 
     def load(self, *objects: bytes | Path) -> None:
         """Put objects into the clinical PACS."""
-        with _session(self.clinical) as session:
-            for one in objects:
-                data = one.read_bytes() if isinstance(one, Path) else one
-                session.post(f"{self.clinical.url}/instances", data=data, timeout=60).raise_for_status()
+        put(self.clinical, *objects)
 
     def remove(self, sop_uid: str) -> None:
         """Remove one instance from the clinical PACS."""
@@ -336,6 +333,14 @@ class Site:
         assert {row[0]: row[1] for row in rows} == self.stored_digests()
         assert all(row[2] >= 1 and row[3] >= 1 for row in rows), "a stored instance has a verdict and a receipt"
         assert self.staged_files() == []
+
+
+def put(server: OrthancServer, *objects: bytes | Path) -> None:
+    """Put objects into a PACS."""
+    with _session(server) as session:
+        for one in objects:
+            data = one.read_bytes() if isinstance(one, Path) else one
+            session.post(f"{server.url}/instances", data=data, timeout=60).raise_for_status()
 
 
 def _session(server: OrthancServer) -> requests.Session:

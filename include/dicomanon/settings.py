@@ -99,6 +99,9 @@ class Settings(ClinicalSettings):
     research_orthanc_url: Annotated[str, Field(pattern=r"^(https?://[^?#@\s]+)?$")] = ""
     """Root of Orthanc's own REST API, where the research PACS is an Orthanc: what removes objects from it. Empty: a
     person removes them, and is told which."""
+    research_shared: bool = False
+    """Whether the research PACS has studies of others too. Where it has not, an empty crosswalk beside a research PACS
+    with studies is one that was lost."""
     staging_dir: Path
     data_docs_dir: Path
     release_dir: Path

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
-from tests.site import Ingested, Run, Site, at_once, ct, encoded, person, read, slices, study
+from tests.site import Ingested, Run, Site, at_once, ct, encoded, person, put, read, slices, study
 
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.rows import Patient
 from dicomanon.deidentify import UidMapper, parse
-from dicomanon.errors import Retriable
+from dicomanon.errors import Fatal, Retriable
 from dicomanon.sample.corpus import SampleManifest
 from dicomanon.sample.planted import elements
 
@@ -220,3 +220,17 @@ def test_intervals_between_studies_survive(ingested: Ingested, sample_wave_2: tu
 
 def day(value: str) -> date:
     return date.fromisoformat(str(value)[:8])
+
+
+def test_an_empty_crosswalk_in_place_of_a_lost_one_draws_no_pseudonyms(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(site.research, slices(study("made before"))[0])
+    site.load(*slices(study("lost")))
+    with pytest.raises(Fatal, match="restore a backup"):
+        Run().discover()
+    assert site.rows("SELECT 1 FROM crosswalk.patient") == []
+    monkeypatch.setenv("DICOMANON_RESEARCH_SHARED", "true")
+    Run().complete()
+    monkeypatch.delenv("DICOMANON_RESEARCH_SHARED")
+    assert Run("again").complete()

@@ -28,6 +28,12 @@ class Mapping:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def has_made_any(self) -> bool:
+        """Tell whether any object was ever made for this crosswalk."""
+        with self._session.transaction() as connection:
+            row = connection.execute("SELECT EXISTS (SELECT FROM crosswalk.recipe)").fetchone()
+        return bool(row and row[0])
+
     def record(self, batch_id: BatchId, outcomes: Sequence[MappedOutcome]) -> None:
         """Record outcomes in one transaction, to be committed before the de-identified object leaves the worker.
 

@@ -96,6 +96,10 @@ class ResearchPacs:
         """Close the connections."""
         self._connection.close()
 
+    def is_empty(self) -> bool:
+        """Tell whether it shows no study at all."""
+        return not self._connection.search_studies({}, [], limit=1, offset=0)
+
     def store(self, objects: Iterable[StoreObject]) -> Iterator[StoreResult]:
         """Store objects, and yield exactly one result for each, in no particular order.
 

@@ -8,6 +8,7 @@ from dicomanon.crosswalk.action_counts import total
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.data_docs import batch_folder
 from dicomanon.pipeline.discover import discover as discover_studies
+from dicomanon.pipeline.first_run import require_ours
 from dicomanon.pipeline.plan import plan_batches as plan
 from dicomanon.pipeline.pull import pull_and_anonymize as pull
 from dicomanon.pipeline.reconcile import COLUMNS, ReconciledStudy, require_balance, totals
@@ -31,6 +32,7 @@ def discover(key: TaskKey, start: str | None, end: str | None, quiet_minutes: in
 
     def step(runtime: Runtime) -> Counts:
         runtime.crosswalk.archives.require_checked()
+        require_ours(runtime)
         runtime.crosswalk.ledger.open_run(key.dag_id, key.run_id)
         return discover_studies(runtime, _date(start, "study_date_from"), _date(end, "study_date_to"), quiet_minutes)
 
