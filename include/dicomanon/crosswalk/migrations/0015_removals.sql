@@ -257,7 +257,6 @@ CREATE TRIGGER instance_stored_is_final BEFORE UPDATE ON crosswalk.instance
                             OR OLD.research_sop_uid IS DISTINCT FROM NEW.research_sop_uid
                             OR OLD.input_digest IS DISTINCT FROM NEW.input_digest
                             OR OLD.recipe_id IS DISTINCT FROM NEW.recipe_id
-                            OR OLD.action_counts_id IS DISTINCT FROM NEW.action_counts_id
                             OR OLD.batch_id IS DISTINCT FROM NEW.batch_id))
     EXECUTE FUNCTION crosswalk.refuse_unless_removed();
 -- Source UIDs are given out for what is worked on: what is settled comes into no batch, and no closed run is at work.

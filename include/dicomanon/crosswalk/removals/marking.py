@@ -37,7 +37,6 @@ _SCOPE: LiteralString = (
     " UNION ALL SELECT instance_id FROM crosswalk.recall_scope WHERE removal_id = %(removal)s)"
 )
 
-
 # What a re-issue leaves alone unless it is asked to take it.
 RECALLED: LiteralString = (
     "FROM crosswalk.instance i WHERE " + _SCOPE + " AND i.state = 'held' AND i.reason = 'recalled'"
