@@ -3,6 +3,7 @@
 import os
 import subprocess
 from dataclasses import replace
+from time import sleep
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from dicomanon.crosswalk.archives.rows import Difference
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.patients import Withdrawn
+from dicomanon.crosswalk.people import CACHE_SECONDS
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import IdentityEventKind
@@ -31,7 +33,7 @@ PLANTED = [
     *("MRN-9902", "ROE^JANE", "ACC-55501", "20200214", "101500", "SMITHERS", "555-0199", "TOLEDO", "AUDITWORD"),
 ]
 
-WITHOUT_SOURCE_VALUES = {"task_event", "openlineage_event", "archive_check", "archive_survey"}
+WITHOUT_SOURCE_VALUES = {"task_event", "openlineage_event", "archive_check", "archive_survey", "unconfirmed_object"}
 """Research identifiers, blind indexes and counts alone."""
 
 
@@ -112,6 +114,7 @@ def date_shift(crosswalk: Crosswalk, identity: PatientIdentity) -> int:
 def test_a_dump_holds_no_planted_value_in_any_spelling(crosswalk_dsn: str, filled: Run) -> None:
     dumped = dump(crosswalk_dsn)
     assert b"research@0123456789ab" in dumped
+    sleep(CACHE_SECONDS)  # until what is remembered of them is read again
     shifts = {str(date_shift(filled.crosswalk, one)) for one in (PATIENT, ROE)}
     for number, value in enumerate([*PLANTED, *shifts, "19700130", "SANCHO"]):
         for spelling in (value, value.lower(), value.encode().hex(), value.encode("utf-16-le").hex()):

@@ -166,7 +166,7 @@ def reviewing(site: Site) -> Iterator[Opening]:
 class Served:
     """The command at work, as people start it, in a folder of its own."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     address: str
     folder: Path
 
@@ -179,9 +179,10 @@ class Served:
         return "/" + self.home.rpartition("/")[2]
 
     def end(self) -> tuple[str, str]:
-        """Press Ctrl-C; return what else it said."""
+        """Press Ctrl-C; return what else it said, if not into a file."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=20)
+        output, errors = self.process.communicate(timeout=20)
+        return (output or b"").decode(), (errors or b"").decode()
 
 
 @pytest.fixture
@@ -193,13 +194,13 @@ def served(waiting: Site, tmp_path: Path) -> Iterator[Served]:
         [COMMAND, "pixels", "review", "--reason", WHY],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # else what comes right after the first line is read with it, and lost to communicate()
         cwd=folder,
         env={**os.environ, "TMPDIR": str(folder), "HOME": str(folder), "XDG_CACHE_HOME": str(folder)},
     )
     assert process.stdout is not None
     try:
-        yield Served(process, process.stdout.readline().strip(), folder)
+        yield Served(process, process.stdout.readline().decode().strip(), folder)
     finally:
         if process.poll() is None:
             process.kill()

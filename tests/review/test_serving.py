@@ -80,9 +80,10 @@ def test_ends_with_ctrl_c_while_the_pacs_is_silent(
 ) -> None:
     with bound(0) as silent:
         monkeypatch.setenv("DICOMANON_CLINICAL__URL", f"http://127.0.0.1:{silent.getsockname()[1]}/dicom-web")
-        process = subprocess.Popen([COMMAND, "pixels", "review", "--reason", WHY], stdout=subprocess.PIPE, text=True)
+        command = [COMMAND, "pixels", "review", "--reason", WHY]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         assert process.stdout is not None
-        served = Served(process, process.stdout.readline().strip(), Path())
+        served = Served(process, process.stdout.readline().decode().strip(), Path())
         wanted = pictures(served, browser)
         with pytest.raises(requests.RequestException):
             browser.get(served.home + wanted[0], timeout=2)
@@ -98,7 +99,7 @@ def test_its_output_may_go_into_a_file(waiting: Site, tmp_path: Path, browser: r
     ):
         while "Ctrl-C" not in said.read_text():
             assert process.poll() is None
-        served = Served(process, said.read_text().split()[0], tmp_path)  # type: ignore[arg-type]
+        served = Served(process, said.read_text().split()[0], tmp_path)
         pictures(served, browser)
         served.end()
     assert process.returncode == DONE
