@@ -104,7 +104,7 @@ def find_text(
     """
     rows, columns = frame.shape[:2]
     judged = [
-        (line, text_class)
+        (judge.whole(line) if text_class is TextClass.IDENTIFYING else line, text_class)
         for view in views(frame)
         if near is None or any(_shared(view.box, box) for box in near)
         for line in reader.read(view)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
 
+from dicomanon.deidentify.pixels.completing import completed
 from dicomanon.deidentify.pixels.reading import Line
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import fold
@@ -64,6 +65,10 @@ class TextJudge:
         if line.score < READABLE and not self._is_known(line.text):
             return TextClass.UNREADABLE if letters >= _FEWEST_UNREAD else TextClass.NOTHING
         return TextClass.IDENTIFYING if self._identifies(line.text) else TextClass.HARMLESS
+
+    def whole(self, line: Line) -> Line:
+        """Return a line with the box of the known value that it has a part of."""
+        return completed(line, self._needles.phrases)
 
     def _identifies(self, text: str) -> bool:
         if self._clean(text, TextKind.DESCRIPTION).strip() != text:

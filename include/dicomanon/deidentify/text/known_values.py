@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import accumulate
+from typing import NamedTuple
 
 from pydicom.datadict import tag_for_keyword
 
@@ -83,6 +85,23 @@ class KnownValues:
         return Needles(self)
 
 
+class Phrase(NamedTuple):
+    """A known value as it may be written: its letters and digits, folded, and where its words begin and end."""
+
+    letters: str
+    starts: frozenset[int]
+    ends: frozenset[int]
+    """Counted from the end."""
+
+    @staticmethod
+    def of(words: Sequence[str]) -> "Phrase":
+        """Put words together."""
+        folded = ["".join(character for character in fold(word) if character.isalnum()) for word in words]
+        letters = "".join(folded)
+        starts = frozenset(accumulate(map(len, folded)))
+        return Phrase(letters, starts, frozenset(len(letters) - start for start in starts))
+
+
 class Needles:
     """Known values without what everybody shares, in the forms that words of a text are compared in.
 
@@ -102,6 +121,8 @@ class Needles:
         Identifiers as :func:`normalized` gives them.
     dates, birth_dates
         Days of the header.
+    phrases
+        Names, places and identifiers of the patient as they are written.
     """
 
     def __init__(self, known: KnownValues) -> None:
@@ -125,6 +146,7 @@ class Needles:
         )
         self.dates = {day for value in known.dates if (day := _day(value))}
         self.birth_dates = {day for value in known.birth_dates if (day := _day(value))}
+        self.phrases = frozenset(_phrases(known))
 
     def _add_name(self, value: str) -> None:
         for part in _NAME_PARTS.split(value):
@@ -208,6 +230,16 @@ class Needles:
             for name in self.names
             if not name.isascii()
         )
+
+
+def _phrases(known: KnownValues) -> Iterator[Phrase]:
+    for value in known.places | known.patient_identifiers | known.identifiers:
+        yield Phrase.of(value.split())
+    for name in known.names:
+        family, given, middle, *_ = [_NAME_PARTS.split(part) for part in f"{name.split('=')[0]}^^^".split("^")]
+        for names in (given, [*given, *middle]):
+            yield Phrase.of([*family, *names])
+            yield Phrase.of([*names, *family])
 
 
 def as_katakana(text: str) -> str:
