@@ -4,13 +4,12 @@ Where a known value fades into what is as bright as it is, no reader finds its e
 is missing of it is known, and so is how wide its letters are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 
 from dicomanon.deidentify.pixels.reading import Line
 from dicomanon.deidentify.pixels.regions import Box
-from dicomanon.deidentify.text.folding import fold
-from dicomanon.deidentify.text.known_values import Phrase
+from dicomanon.deidentify.text.known_values import Phrase, letters_of
 
 _FEWEST = 6
 """Letters and digits of a known value that a line must have at its end; fewer are in many words."""
@@ -18,7 +17,7 @@ _WIDER = 1.1
 """Letters that are missing may be wider than those that were read."""
 
 
-def completed(line: Line, phrases: Iterable[Phrase]) -> Line:
+def completed(line: Line, phrases: Collection[Phrase]) -> Line:
     """Return a line with the box that it has with the letters that are missing at its ends.
 
     Parameters
@@ -26,12 +25,11 @@ def completed(line: Line, phrases: Iterable[Phrase]) -> Line:
     phrases
         Known values in the ways that they are written.
     """
-    box, text = line.box, "".join(character for character in fold(line.text) if character.isalnum())
+    box, text = line.box, letters_of(line.text)
     if box.height > box.width or len(text) < _FEWEST:
         return line
-    known = list(phrases)
-    _, before = max((_missing(text, phrase.letters, phrase.starts) for phrase in known), default=(0, 0))
-    _, after = max((_missing(text[::-1], phrase.letters[::-1], phrase.ends) for phrase in known), default=(0, 0))
+    _, before = max((_missing(text, phrase.letters, phrase.starts) for phrase in phrases), default=(0, 0))
+    _, after = max((_missing(text[::-1], phrase.letters[::-1], phrase.ends) for phrase in phrases), default=(0, 0))
     if not before and not after:
         return line
     width = _WIDER * box.width / len(line.text)

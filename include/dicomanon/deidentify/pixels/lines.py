@@ -55,7 +55,9 @@ def to_its_ends(frame: Pixels, box: Box) -> Box:
     if box.height > box.width:
         return box
     height, columns = box.height, frame.shape[1]
-    begin, end = _followed(box, _flat_strokes(frame, box) + _strokes(frame, box), _GAP * height)
+    left, around = _line(frame, box, box.left - _FARTHEST * height, box.right + _FARTHEST * height)
+    strokes = [*_flat_strokes(frame, box, around), *_standing_out(frame, box, around)]
+    begin, end = _followed(box, [(left + start, left + stop) for start, stop in strokes], _GAP * height)
     begin, end = _beside(begin, end, _marks(frame, box, begin, end), _MARKS_WITHIN * height)
     return Box(
         max(0, begin - _MARGIN) if begin < box.left else begin,
@@ -83,32 +85,29 @@ def _beside(begin: int, end: int, spans: list[tuple[int, int]], gap: float) -> t
     return min([begin, *(start for start, _ in near)]), max([end, *(stop for _, stop in near)])
 
 
-def _flat_strokes(frame: Pixels, box: Box) -> list[tuple[int, int]]:
-    """Return the columns of strokes in the colour of a text, on its line."""
+def _flat_strokes(frame: Pixels, box: Box, around: Pixels) -> list[tuple[int, int]]:
+    """Return the columns of strokes in the colour of a text, in the pixels of its line."""
     colour = _colour_of_text(frame, box)
     if colour is None:
         return []
     height = box.height
-    left, around = _line(frame, box, box.left - _FARTHEST * height, box.right + _FARTHEST * height)
     return [
-        (left + column, left + column + width)
+        (column, column + width)
         for column, width, _, pixels in _pieces(_single(around) == colour)
         if pixels >= max(_FEWEST_PIXELS, height // _OF_HEIGHT) and width <= _WIDEST * height
     ]
 
 
-def _strokes(frame: Pixels, box: Box) -> list[tuple[int, int]]:
+def _standing_out(frame: Pixels, box: Box, around: Pixels) -> list[tuple[int, int]]:
     """Return the columns of strokes as tall as letters, brighter or darker than what is right around them."""
-    height = box.height
-    left, around = _line(frame, box, box.left - _FARTHEST * height, box.right + _FARTHEST * height)
-    grey = _grey(around)
+    height, grey = box.height, _grey(around)
     least = _FAINTEST * float(np.ptp(_grey(frame[box.top : box.bottom, box.left : box.right])))
     widest = np.ones((max(3, height // _WIDEST_STROKE) | 1,) * 2, np.uint8)
     spans = []
     for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
         detail: Grey = cv2.morphologyEx(grey, brighter_or_darker, widest)  # type: ignore[assignment]
         spans += [
-            (left + column, left + column + width)
+            (column, column + width)
             for column, width, tall, _ in _pieces(detail > beyond_noise(detail, least))
             if tall >= _LETTER * height and width <= _WIDEST * height
         ]

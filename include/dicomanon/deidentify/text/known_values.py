@@ -85,6 +85,11 @@ class KnownValues:
         return Needles(self)
 
 
+def letters_of(text: str) -> str:
+    """Return the letters and digits of a text, folded."""
+    return "".join(character for character in fold(text) if character.isalnum())
+
+
 class Phrase(NamedTuple):
     """A known value as it may be written: its letters and digits, folded, and where its words begin and end."""
 
@@ -96,7 +101,7 @@ class Phrase(NamedTuple):
     @staticmethod
     def of(words: Sequence[str]) -> "Phrase":
         """Put words together."""
-        folded = ["".join(character for character in fold(word) if character.isalnum()) for word in words]
+        folded = [letters_of(word) for word in words]
         letters = "".join(folded)
         starts = frozenset(accumulate(map(len, folded)))
         return Phrase(letters, starts, frozenset(len(letters) - start for start in starts))
