@@ -17,26 +17,13 @@ the research PACS still shows an object; where it deletes nothing for us, `dicom
 what a person has to remove.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, dag
 
 from dicomanon.cohort.parameters import PROJECT_PATTERN, RECALL_DAG_ID, RESEARCH_UID_PATTERN
-from dicomanon.dag_params import sealed_text
-from dicomanon.dag_policy import default_args, task_key
-from dicomanon.values import TICKET_PATTERN
-
-SEALED = "Sealed"
-DAYS_TO_APPROVE = timedelta(days=14)
-
-
-def asked() -> Any:
-    """Return what the running task's run asks for, sealed as Airflow has it."""
-    from dicomanon.pipeline.removal.asking import RemovalRun
-
-    run = get_current_context()["dag_run"]
-    return RemovalRun(run.dag_id, run.run_id, run.triggering_user_name or "unknown", run.conf or {})
+from dicomanon.dag_policy import default_args
+from dicomanon.removal_dag import carry_out, why
 
 
 @dag(
@@ -58,45 +45,12 @@ def asked() -> Any:
             None, type=["null", "array"], items={"type": "string", "pattern": rf"^(?:{RESEARCH_UID_PATTERN})$"},
             title="Objects", description="Research SOP Instance UIDs, one per line; none means the whole release.",
         ),
-        "reason": sealed_text("Reason", "In words; kept sealed in the crosswalk.", section=SEALED),
-        "ticket": Param(
-            type="string", pattern=rf"^(?:{TICKET_PATTERN})$", title="Ticket",
-            description="Where it is filed; kept in clear text, so nothing about a patient.",
-        ),
+        **why(),
     },
 )  # fmt: skip
 def recall_release() -> None:
     """Ask, wait for approval, mark in the crosswalk, end releases, tell holders, remove, confirm, certify."""
-
-    @task
-    def request() -> str:
-        from dicomanon.pipeline.removal import tasks
-
-        return tasks.request(task_key(), asked())
-
-    @task.sensor(mode="reschedule", poke_interval=60, timeout=DAYS_TO_APPROVE.total_seconds())
-    def approved(removal: str) -> bool:
-        from dicomanon.pipeline.removal import tasks
-
-        return tasks.is_approved(removal)
-
-    def step(name: str, done: str, removal: Any, **settings: Any) -> Any:
-        @task(task_id=name, **settings)
-        def work(removal: str) -> dict[str, int]:
-            from dicomanon.pipeline.removal import tasks
-
-            return tasks.do(task_key(), done, removal)
-
-        return work(removal)
-
-    removal = request()
-    marked = step("mark", "marked", removal)
-    replaced = step("replace_releases", "replaced", removal)
-    notified = step("notify", "notified", removal)
-    removed = step("remove_objects", "removed", removal, pool="research_pacs")
-    approved(removal) >> marked >> [replaced, removed]
-    replaced >> notified
-    [notified, removed] >> step("certify", "certified", removal)
+    carry_out()
 
 
 recall_release()
