@@ -171,6 +171,20 @@ def test_town_of_the_header_goes_though_its_two_words_have_a_meaning(town: str, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["St. Ward Medical Center", "Women's Cancer Center", "Ward 7 Clinic"])
+def test_place_of_the_header_goes_whole_though_none_of_its_words_names_one(place: str, kind: TextKind) -> None:
+    clean = cleaner(KnownValues(places=frozenset({place}))).clean
+    assert clean(f"CT Chest {place.upper()}", kind) == "CT Chest"
+    assert clean(f"{place}, CT Chest", kind) == "CT Chest"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_department_that_every_hospital_has_stays(kind: TextKind) -> None:
+    clean = cleaner(KnownValues(departments=frozenset({"Nuclear Medicine"}))).clean
+    assert clean("Nuclear Medicine Bone", kind) == "Nuclear Medicine Bone"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "text", ["\u0301", "\u0301's \u0301", "chest \u0301\u0301", "\u200b", "\u0e31\u0e31", "'\u0301'"]
 )

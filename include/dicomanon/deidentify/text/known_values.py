@@ -20,6 +20,7 @@ from dicomanon.deidentify.header import SPECIFIC_CHARACTER_SET, Header
 from dicomanon.deidentify.reader import Element, innermost_first
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import BRAHMIC, MARKS, fold, legible, loosely
+from dicomanon.deidentify.text.tokens import tokens_of
 from dicomanon.deidentify.text.vocabulary import MEDICAL, NAME, UNKNOWN, ends_like_place, is_listed, kind_of
 from dicomanon.values import MASK
 
@@ -56,7 +57,9 @@ class KnownValues:
     phones, contacts
         Telephone numbers; other ways to reach somebody.
     places
-        Institutions, departments, addresses.
+        Institutions, addresses.
+    departments
+        Departments, services, wards: many hospitals have one of the same name.
     dates, birth_dates
         ``YYYYMMDD``.
     """
@@ -68,6 +71,7 @@ class KnownValues:
     phones: frozenset[str] = frozenset()
     contacts: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
     dates: frozenset[str] = frozenset()
     birth_dates: frozenset[str] = frozenset()
 
@@ -122,6 +126,9 @@ class Needles:
         For each folded word of a place that says which place, whether it does so without its neighbours.
     place_words
         All words of known places.
+    whole_places
+        Known places of several words, as their words are compared, joined: together they name one, whatever each of
+        them means.
     identifiers
         Identifiers as :func:`normalized` gives them.
     dates, birth_dates
@@ -140,7 +147,10 @@ class Needles:
         self.loose_names = {loosely(name) for name in self.names if len(name) >= _SHORTEST_NUMBER}
         self.places: dict[str, bool] = {}
         self.place_words: set[str] = set()
-        for value in known.places:
+        self.whole_places = {
+            "".join([token.folded for token in tokens_of(value)]) for value in known.places if len(value.split()) > 1
+        }
+        for value in known.places | known.departments:
             self._add_place(value)
         for value in known.identifiers | known.devices | known.patient_identifiers | known.contacts:
             self._add_identifier(value, value in known.patient_identifiers)
@@ -238,7 +248,7 @@ class Needles:
 
 
 def _phrases(known: KnownValues) -> Iterator[Phrase]:
-    for value in known.places | known.patient_identifiers | known.identifiers:
+    for value in known.places | known.departments | known.patient_identifiers | known.identifiers:
         yield Phrase.of(value.split())
     for name in known.names:
         family, given, middle, *_ = [_NAME_PARTS.split(part) for part in f"{name.split('=')[0]}^^^".split("^")]
@@ -269,6 +279,7 @@ _FIELDS = {
     "phone": "phones",
     "contact": "contacts",
     "place": "places",
+    "department": "departments",
     "date": "dates",
     "birth": "birth_dates",
 }

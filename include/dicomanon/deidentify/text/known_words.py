@@ -147,6 +147,21 @@ def _drop_misread(reading: Reading, index: int) -> None:
                 reading.drop(other)
 
 
+def drop_whole_places(reading: Reading) -> None:
+    """Drop known places that are written out: a "St. Ward Medical Center" has no word of its own."""
+    places = reading.needles.whole_places
+    longest = max(map(len, places), default=0)
+    for first in range(len(reading.tokens)):
+        joined = ""
+        for last in range(first, len(reading.tokens)):
+            joined += reading.tokens[last].folded
+            if len(joined) > longest:
+                break
+            if joined in places:
+                for index in range(first, last + 1):
+                    reading.drop(index)
+
+
 def drop_places(reading: Reading) -> None:
     """Drop words of known places: those that say which, and their neighbours from the same places."""
     places, words = reading.needles.places, reading.needles.place_words

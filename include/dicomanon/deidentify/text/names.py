@@ -1,7 +1,13 @@
 """Judges the words of a text: which of them name somebody, which describe."""
 
 from dicomanon.deidentify.text.known_values import Needles
-from dicomanon.deidentify.text.known_words import drop_identifiers, drop_known, drop_parted, drop_places
+from dicomanon.deidentify.text.known_words import (
+    drop_identifiers,
+    drop_known,
+    drop_parted,
+    drop_places,
+    drop_whole_places,
+)
 from dicomanon.deidentify.text.persons import drop_after_by, drop_after_titles, drop_before_suffixes
 from dicomanon.deidentify.text.reading import Reading
 from dicomanon.deidentify.text.spans import Span
@@ -22,6 +28,7 @@ _STEPS = (
     drop_known,
     drop_parted,
     drop_identifiers,
+    drop_whole_places,
     drop_places,
     drop_unknown,
     drop_after_titles,
