@@ -25,9 +25,7 @@ from dicomanon.crosswalk.trace import (
 )
 from dicomanon.crosswalk.trace_summary import (
     MOST_BATCHES,
-    action_totals,
     looks,
-    newest_batches,
     newest_releases,
     summarise,
 )
@@ -118,15 +116,15 @@ def _completed(connection: Connection, found: Trace, find: str, parameters: dict
     if whole:
         found = replace(found, batches=_batches(connection, shown | of_run))
     else:
-        others = of_run or set(newest_batches(connection, find, parameters))
-        summary = summarise(connection, find, parameters)
+        summed = summarise(connection, find, parameters)
+        others = of_run or set(summed.newest_batches)
         found = replace(
             found,
-            pseudonym=found.pseudonym if summary.patients == 1 else None,
+            pseudonym=found.pseudonym if summed.summary.patients == 1 else None,
             batches=_batches(connection, shown | others),
             releases=_releases(connection, newest_releases(connection, find, parameters)),
-            action_counts=action_totals(connection, find, parameters),
-            summary=summary,
+            action_counts=summed.action_counts,
+            summary=summed.summary,
         )
     return replace(
         found,
