@@ -6,6 +6,7 @@ PS3.3 C.7.6.3 (Image Pixel Module) and PS3.5 section 8.
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from dicomanon.deidentify.codec import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -203,7 +204,10 @@ def stored_values(cells: Samples, described: PixelDescription) -> Samples:
         # Left and right again: the right shift of a negative number copies its sign.
         return left >> (width - described.stored)
     kind = native.dtype.type
-    values: Samples = (native >> kind(described.shift)) & kind((1 << described.stored) - 1)
+    pixel = kind(((1 << described.stored) - 1) << described.shift)
+    if not described.shift and not np.bitwise_or.reduce(native, axis=None) & ~pixel:
+        return native
+    values: Samples = (native & pixel) >> kind(described.shift)
     return values
 
 

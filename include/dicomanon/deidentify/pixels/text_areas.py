@@ -40,6 +40,7 @@ _LEAST_LINE = 80
 """Pixels of an area of such pixels."""
 _LEAST_SIDE = 5
 """Pixels of a picture; no letters are as small."""
+_MOST_OF_16_BITS = (1 << 16) - 1
 _AROUND = 20
 """Pixels around a line: the reader needs some, and too many keep it from seeing the line at all."""
 _TILE = (384, 112)
@@ -65,10 +66,10 @@ def text_areas(grey: Grey) -> list[Box]:
     likely = _without_specks(_line_like(grey))
     if not likely.any():
         return []
-    around = cv2.dilate(likely, np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=8)
+    around: Marks = cv2.dilate(likely, np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8))  # type: ignore[assignment]
+    labels, stats = _components(around)
     areas = []
-    for label, (left, top, width, height, _) in zip(range(1, count), stats[1:].tolist(), strict=True):
+    for label, (left, top, width, height, _) in enumerate(stats[1:].tolist(), start=1):
         for tile in _tiles(Box(left, top, left + width, top + height)):
             part = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
             if likely[part][labels[part] == label].any():
@@ -78,11 +79,23 @@ def text_areas(grey: Grey) -> list[Box]:
 
 def _without_specks(likely: Marks) -> Marks:
     """Return what is large enough for a few letters; noise has small specks everywhere."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(likely, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_LINE
-    large[0] = False
-    kept: Marks = large.astype(np.uint8)[labels]
+    labels, stats = _components(likely)
+    kept = np.zeros_like(likely)
+    for label in np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_LINE) + 1:
+        left, top, width, height, _ = stats[label].tolist()
+        part = slice(top, top + height), slice(left, left + width)
+        kept[part] |= labels[part] == label
     return kept
+
+
+def _components(marks: Marks) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    """Return for each pixel the number of its piece, 0 for none, and for each piece its box and size.
+
+    Numbers of 16 bits take a third of the time; there are enough of them where fewer pixels are marked.
+    """
+    numbers = cv2.CV_16U if cv2.countNonZero(marks) <= _MOST_OF_16_BITS else cv2.CV_32S
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(marks, connectivity=8, ltype=numbers)
+    return labels, stats  # type: ignore[return-value]
 
 
 def _line_like(grey: Grey) -> Marks:

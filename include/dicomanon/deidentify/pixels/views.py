@@ -32,6 +32,7 @@ _ENLARGED = 2
 """Letters of 8 to 12 pixels are read best so many times larger, those of 12 to 20 sometimes only as they are."""
 _HUGE_FRAME = 4_000_000
 """Pixels of a frame above which letters of less than 16 pixels are too small for whoever looks at all of it."""
+_HALVED_AS_THEY_ARE = (np.uint8, np.uint16, np.int16)
 _LEAST_SIDE = 60
 """Pixels of the smallest picture of the pyramid."""
 
@@ -81,18 +82,19 @@ def views(frame: Pixels) -> Iterator[View]:
     """
     if frame.min() == frame.max():
         return
-    yield from _pyramid(grey_of(frame))
+    scale = 1.0
+    if frame.shape[0] * frame.shape[1] > _HUGE_FRAME:
+        # As it is, for as numbers with a point it would be several times as large.
+        frame, scale = _half(frame if frame.dtype in _HALVED_AS_THEY_ARE else grey_of(frame)), 0.5
+    yield from _pyramid(grey_of(frame), scale)
     if frame.ndim == _COLOURS:
         # Coloured letters on grey anatomy stand out by nothing else if they are as bright.
         colour = np.ptp(frame, axis=2).astype(np.float32)
         if colour.max() >= _COLOURFUL:
-            yield from _pyramid(colour)
+            yield from _pyramid(colour, scale)
 
 
-def _pyramid(values: Grey) -> Iterator[View]:
-    scale = 1.0
-    if values.size > _HUGE_FRAME:
-        values, scale = _half(values), 0.5
+def _pyramid(values: Grey, scale: float) -> Iterator[View]:
     while True:
         for area in text_areas(values):
             shown = _windowed(values[area.top : area.bottom, area.left : area.right])
@@ -128,8 +130,8 @@ def grey_of(frame: Pixels) -> Grey:
     return values
 
 
-def _half(grey: Grey) -> Grey:
-    smaller: Any = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+def _half(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    smaller: Any = cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return smaller  # type: ignore[no-any-return]
 
 
