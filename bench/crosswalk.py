@@ -16,9 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from itertools import groupby
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import LiteralString
+from uuid import uuid4
 
 import psycopg
 from rich.console import Console
@@ -39,6 +45,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PER_STUDY = 100
 STUDIES_AT_ONCE = 2000
 THREADS = 2
+"""Batches are worked on at once by as many processes (``batches_at_once``)."""
+STUDIES_EACH, STUDY_AT_ONCE = 20, 1000
 TRACES = 2000
 RESOLVED = 100_000
 WANTED_TRACE_MS, WANTED_FORWARD_MS, WANTED_RESOLVE_S, WANTED_ROWS = 5.0, 50.0, 30.0, 20_000
@@ -53,17 +61,18 @@ def research(uid: str) -> str:
 
 
 @contextmanager
-def opened(dsn: str | None) -> Iterator[tuple[str, Keyring, Crosswalk]]:
+def opened(dsn: str | None) -> Iterator[tuple[str, Path, Crosswalk]]:
     """Give an empty crosswalk, on a server of our own where none is named."""
     with tempfile.TemporaryDirectory(prefix="dicomanon-bench-") as folder:
         Path(folder).chmod(0o711)  # the server's own account has to pass
         server = None if dsn else start_postgres(Path(folder) / "postgres", free_port())
         try:
             dsn = dsn or (server.dsn() if server else "")
-            keyring = Keyring.generate(Path(folder) / "keyring.json")
+            file = Path(folder) / "keyring.json"
+            keyring = Keyring.generate(file)
             Crosswalk(dsn, keyring).migrate()
             with Crosswalk(dsn, keyring, max_size=THREADS + 2) as crosswalk:
-                yield dsn, keyring, crosswalk
+                yield dsn, file, crosswalk
         finally:
             if server:
                 server.stop()
@@ -78,6 +87,9 @@ def write_patients(crosswalk: Crosswalk, numbers: Sequence[int]) -> float:
     return len(numbers) / (time.monotonic() - started)
 
 
+Pulled = list[tuple[BatchId, list[MappedOutcome]]]
+
+
 class Writing:
     """Instances written by the code of the pipeline: seconds of each step, added over studies."""
 
@@ -87,24 +99,39 @@ class Writing:
         self.instances = 0
 
     def study(self, number: int, instances: int) -> None:
-        ledger, mapping = self.crosswalk.ledger, self.crosswalk.mapping
-        uid = f"1.2.3.{self.name}.{number}"
-        listing = [InstanceSighting(f"{uid}.1", f"{uid}.1.{one}", CT) for one in range(instances)]
-        ledger.observe([StudySighting(uid, instances)], NOW)
-        (due,) = [one for one in ledger.due(timedelta(0), NOW + timedelta(days=1)) if one.study_uid.reveal() == uid]
-        self._timed("enrolled", lambda: ledger.enroll(due.study_id, listing, NOW))
-        run = ledger.open_run("bench", f"{self.name}-{number}")
-        batch = ledger.open_batch(run, 1, [one.instance_id for one in ledger.unplanned(run)])
-        outcomes = self._outcomes(batch, number)
+        mapping = self.crosswalk.mapping
+        ((batch, outcomes),) = self.pulled(range(number, number + 1), instances)
         self._timed("mapping rows", lambda: mapping.record(batch, outcomes))
+        self.settle(batch)
+        self.instances += instances
+
+    def settle(self, batch: BatchId) -> None:
+        """Give the batch's instances their verdicts and receipts."""
+        mapping = self.crosswalk.mapping
         ids = [one.instance_id for one in mapping.staged(batch)]
         verdicts = [Verdict(one, True, {}) for one in ids]
         self._timed("verdicts", lambda: mapping.record_verdicts(batch, verdicts))
         receipts = [Receipt(one, accepted=True, confirmed=True, status=0) for one in ids]
         self._timed("receipts", lambda: mapping.record_receipts(batch, receipts))
-        self.instances += instances
 
-    def _outcomes(self, batch: BatchId, number: int) -> list[MappedOutcome]:
+    def pulled(self, numbers: range, instances: int) -> Pulled:
+        """Enroll studies, plan each as a batch, and return with it what pulling it would have come to."""
+        ledger = self.crosswalk.ledger
+        for number in numbers:
+            uid = f"1.2.3.{self.name}.{number}"
+            listing = [InstanceSighting(f"{uid}.1", f"{uid}.1.{one}", CT) for one in range(instances)]
+            ledger.observe([StudySighting(uid, instances)], NOW)
+            (due,) = [one for one in ledger.due(timedelta(0), NOW + timedelta(days=1)) if one.study_uid.reveal() == uid]
+            self._timed("enrolled", partial(ledger.enroll, due.study_id, listing, NOW))
+        run = ledger.open_run("bench", f"{self.name}-{numbers[0]}")
+        studies = groupby(ledger.unplanned(run), key=lambda one: one.study_id)
+        planned = [[one.instance_id for one in members] for _, members in studies]
+        batches = [ledger.open_batch(run, place, ids) for place, ids in enumerate(planned, start=1)]
+        return [(batch, self._outcomes(batch)) for batch in batches]
+
+    def _outcomes(self, batch: BatchId) -> list[MappedOutcome]:
+        sources = self.crosswalk.ledger.batch_sources(batch)
+        number = int(sources[0].study_uid.reveal().rpartition(".")[2])
         patient = self.crosswalk.patients.get_or_create(identity(number))
         facts = StudyFacts("20200214", "101500", f"ACC-{self.name}-{number}", "CT CHEST", "CT", "AXIAL", "CHEST")
         return [
@@ -126,13 +153,48 @@ class Writing:
                 code_version="bench",
                 action_counts={"keep": 40, "remove": 12},
             )
-            for source in self.crosswalk.ledger.batch_sources(batch)
+            for source in sources
         ]
 
     def _timed(self, step: str, work: Callable[[], object]) -> None:
         started = time.monotonic()
         work()
         self.seconds[step] += time.monotonic() - started
+
+
+def record_at_once(
+    dsn: str, keyring: Path, pulled: Pulled, begin: Barrier, taken: SimpleQueue[tuple[float, float]]
+) -> None:
+    """Write mapping rows as one of several processes that begin together; tell when it began and ended."""
+    with Crosswalk(dsn, Keyring.load(keyring)) as crosswalk:
+        crosswalk.ledger.batches(uuid4())  # connected
+        begin.wait()
+        started = time.monotonic()
+        for batch, outcomes in pulled:
+            crosswalk.mapping.record(batch, outcomes)
+        taken.put((started, time.monotonic()))
+
+
+def rows_at_once(dsn: str, keyring: Path, crosswalk: Crosswalk, step: int) -> float:
+    """Return the mapping rows a second of as many processes as batches are worked on at once."""
+    context = get_context("spawn")
+    begin, taken = context.Barrier(THREADS), context.SimpleQueue()
+    writing = Writing(crosswalk, f"{step}.1")
+    pulled = writing.pulled(range(STUDIES_EACH, (1 + THREADS) * STUDIES_EACH), STUDY_AT_ONCE)
+    workers = [
+        context.Process(target=record_at_once, args=(dsn, keyring, pulled[one::THREADS], begin, taken))
+        for one in range(THREADS)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("a process that writes mapping rows failed")
+    for batch, _ in pulled:
+        writing.settle(batch)
+    spans: list[tuple[float, float]] = [taken.get() for _ in workers]
+    return len(pulled) * STUDY_AT_ONCE / (max(end for _, end in spans) - min(start for start, _ in spans))
 
 
 _NEW_UID: LiteralString = (
@@ -270,15 +332,16 @@ def sizes(dsn: str) -> dict[str, int]:
 class Measured:
     """What was measured at one size."""
 
-    def __init__(self, dsn: str, crosswalk: Crosswalk, patients: int, step: int) -> None:
+    def __init__(self, dsn: str, keyring: Path, crosswalk: Crosswalk, patients: int, step: int) -> None:
         with psycopg.connect(dsn) as connection:
             row = connection.execute("SELECT count(*) FROM crosswalk.instance").fetchone()
         self.instances: int = row[0] if row else 0
         self.bytes = sizes(dsn)
         writing = Writing(crosswalk, f"{step}")
-        for number in range(20):
-            writing.study(number, 1000)
+        for number in range(STUDIES_EACH):
+            writing.study(number, STUDY_AT_ONCE)
         self.rows = {name: writing.instances / seconds for name, seconds in writing.seconds.items()}
+        self.rows_at_once = rows_at_once(dsn, keyring, crosswalk, step)
         uids = some(
             dsn,
             "SELECT i.research_sop_uid FROM (SELECT (random() * (SELECT max(id) FROM crosswalk.instance))::bigint"
@@ -295,13 +358,13 @@ class Measured:
         self.resolve_seconds = time.monotonic() - started
 
 
-def grow(dsn: str, keyring: Keyring, crosswalk: Crosswalk, instances: int, console: Console) -> list[Measured]:
+def grow(dsn: str, keyring: Path, crosswalk: Crosswalk, instances: int, console: Console) -> list[Measured]:
     """Fill up to a tenth, to a half and to all of the instances; measure at each of them."""
     patients = max(2, instances // PER_STUDY)
     rate = write_patients(crosswalk, range(patients))
     console.print(f"{patients:,} patients created, {rate:,.0f} a second")
     Writing(crosswalk, "first").study(0, PER_STUDY)
-    copies = Copies(dsn, keyring)
+    copies = Copies(dsn, Keyring.load(keyring))
     measured, made = [], 1
     for step, wanted in enumerate((patients // 10, patients // 2, patients)):
         started = time.monotonic()
@@ -311,7 +374,7 @@ def grow(dsn: str, keyring: Keyring, crosswalk: Crosswalk, instances: int, conso
             made += many
         copies.settle()
         console.print(f"{made * PER_STUDY:,} instances after {time.monotonic() - started:,.0f} s more")
-        measured.append(Measured(dsn, crosswalk, patients, step))
+        measured.append(Measured(dsn, keyring, crosswalk, patients, step))
     return measured
 
 
@@ -332,8 +395,11 @@ def show(console: Console, measured: Sequence[Measured]) -> None:
         f"{WANTED_RESOLVE_S}",
     )  # fmt: skip
     for name in measured[0].rows:
-        wanted = f"{WANTED_ROWS:,}" if name == "mapping rows" else ""
-        table.add_row(f"{name} a second, one process", *(f"{one.rows[name]:,.0f}" for one in measured), wanted)
+        table.add_row(f"{name} a second, one process", *(f"{one.rows[name]:,.0f}" for one in measured), "")
+    table.add_row(
+        f"mapping rows a second, {THREADS} processes", *(f"{one.rows_at_once:,.0f}" for one in measured),
+        f"{WANTED_ROWS:,}",
+    )  # fmt: skip
     table.add_row("bytes an instance", *(f"{sum(one.bytes.values()) / one.instances:,.0f}" for one in measured), "")
     console.print(table)
     first, last = measured[0], measured[-1]
