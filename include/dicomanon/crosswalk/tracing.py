@@ -2,10 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 from dicomanon.crosswalk.action_counts import total
@@ -50,18 +50,33 @@ _FIND = {
     "patient": "SELECT i.id FROM crosswalk.patient named JOIN crosswalk.patient p ON p.survivor_id = named.survivor_id"
     " JOIN crosswalk.study st ON st.patient_id = p.id"
     " JOIN crosswalk.instance i ON i.study_id = st.id WHERE named.pseudonym = %(identifier)s",
-    # By its id, or by project and number as its folder is named. Releases are few.
-    "release": "SELECT ri.instance_id FROM crosswalk.release re"
-    " JOIN crosswalk.release_instance ri ON ri.release_id = re.id WHERE re.id::text = %(identifier)s"
-    " OR re.project || '/' || lpad(re.number::text, 4, '0') = %(identifier)s",
+}
+# Runs and releases are few, and looked up before their instances: joined in one statement, the server expects any
+# identifier to be the name of half of them, and reads everything.
+_FIND_FEW = {
+    # By its id, or by project and number as its folder is named.
+    "release_ids": "SELECT id FROM crosswalk.release WHERE id::text = %(identifier)s"
+    " OR project || '/' || lpad(number::text, 4, '0') = %(identifier)s",
+    # A DAG run, with its DAG before it where two share the id.
+    "run_ids": "SELECT id FROM crosswalk.run WHERE %(identifier)s IN (airflow_run_id, dag_id || '/' || airflow_run_id)",
+    # Releases that a DAG run made.
+    "asked_ids": "SELECT id FROM crosswalk.release"
+    " WHERE %(identifier)s IN (request_key, substr(request_key, strpos(request_key, '/') + 1))",
+}
+# With what each looks for: where that is nothing, nobody asks.
+_FIND_BY_FEW: dict[str, tuple[tuple[str, ...], LiteralString]] = {
+    "release": (
+        ("release_ids",),
+        "SELECT ri.instance_id FROM crosswalk.release_instance ri WHERE ri.release_id = ANY(%(release_ids)s)",
+    ),
     # The batch that an instance was last in.
-    "batch": "SELECT i.id FROM crosswalk.instance i WHERE i.batch_id = %(batch)s",
-    # A DAG run, with its DAG before it where two share the id. Runs are few.
-    "run": "SELECT i.id FROM crosswalk.run r JOIN crosswalk.batch b ON b.run_id = r.id"
-    " JOIN crosswalk.instance i ON i.batch_id = b.id"
-    " WHERE %(identifier)s IN (r.airflow_run_id, r.dag_id || '/' || r.airflow_run_id)"
-    " UNION SELECT ri.instance_id FROM crosswalk.release re JOIN crosswalk.release_instance ri ON ri.release_id = re.id"
-    " WHERE %(identifier)s IN (re.request_key, substr(re.request_key, strpos(re.request_key, '/') + 1))",
+    "batch": (("batch",), "SELECT i.id FROM crosswalk.instance i WHERE i.batch_id = %(batch)s"),
+    "run": (
+        ("run_ids", "asked_ids"),
+        "SELECT i.id FROM crosswalk.batch b JOIN crosswalk.instance i ON i.batch_id = b.id"
+        " WHERE b.run_id = ANY(%(run_ids)s)"
+        " UNION SELECT ri.instance_id FROM crosswalk.release_instance ri WHERE ri.release_id = ANY(%(asked_ids)s)",
+    ),
 }
 
 MOST_INSTANCES = 1000
@@ -87,14 +102,17 @@ ORDER BY st.first_observed_at, st.id, se.id, i.id
 def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES) -> Trace | None:
     """Find the identifier and gather what belongs to it; the contract is :meth:`Lineage.trace`'s."""
     identifier = identifier.strip()
-    parameters = {
-        "identifier": identifier,
-        "batch": _batch_id(identifier),
-        "limit": None if limit is None else limit + 1,
-    }
     with session.transaction() as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        for kind, query in [*_FIND.items(), *FIND_FORMER.items()]:
+        # Plans are kept whatever an array's length: to plan each anew takes longer than to look everything up.
+        connection.execute(
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan"
+        )
+        parameters: dict[str, Any] = {
+            "identifier": identifier,
+            "batch": _batch_id(identifier),
+            "limit": None if limit is None else limit + 1,
+        }
+        for kind, query in _finders(connection, parameters):
             ids = [row[0] for row in connection.execute(query + " ORDER BY 1 LIMIT %(limit)s", parameters)]
             if ids:
                 rows = connection.execute(_INSTANCES, (ids[:limit],)).fetchall()
@@ -109,7 +127,20 @@ def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES)
     return Trace("patient", identifier, pseudonyms[0], (), (), (), pseudonyms=pseudonyms)
 
 
-def _completed(connection: Connection, found: Trace, find: str, parameters: dict[str, Any], *, whole: bool) -> Trace:
+def _finders(connection: Connection, parameters: dict[str, Any]) -> Iterator[tuple[str, LiteralString]]:
+    """Yield what the identifier may be of, and the query that finds its instances, from the narrowest to the widest."""
+    yield from _FIND.items()
+    for name, query in _FIND_FEW.items():
+        parameters[name] = [row[0] for row in connection.execute(query, parameters)]
+    for kind, (names, query) in _FIND_BY_FEW.items():
+        if any(parameters[name] for name in names):
+            yield kind, query
+    yield from FIND_FORMER.items()
+
+
+def _completed(
+    connection: Connection, found: Trace, find: LiteralString, parameters: dict[str, Any], *, whole: bool
+) -> Trace:
     """Add what is not read instance by instance."""
     shown = {batch.id for batch in found.batches}
     of_run = _batches_of_run(connection, found.identifier) if found.kind == "run" else set()
