@@ -7,7 +7,7 @@ import pwd
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ SYSTEM_USER = "dicomanon-postgres"
 """Owner of the data folder when we are root, which PostgreSQL refuses to run as."""
 
 HOST = "127.0.0.1"
+
+# To compile a statement takes it longer than to run any of ours.
+_SETTINGS = {"shared_buffers": "256MB", "jit": "off"}
 
 # Located, not imported: importing the package opens lock files and, for root, the permissions of every parent folder.
 BINARIES = Path(
@@ -88,10 +91,17 @@ class PostgresServer:
             _run("pg_ctl", "-D", str(self.folder / "data"), "-m", "fast", "-w", "stop")
 
 
-def start_postgres(folder: Path, port: int, *, durable: bool = True) -> PostgresServer:
+def start_postgres(
+    folder: Path, port: int, *, durable: bool = True, settings: Mapping[str, str] = _SETTINGS
+) -> PostgresServer:
     """Start the server of ``folder`` on ``port``, making its data on first use.
 
-    Not ``durable``, it is faster and loses everything in a power cut: for tests whose data nobody wants back.
+    Parameters
+    ----------
+    durable
+        Otherwise it is faster and loses everything in a power cut: for tests whose data nobody wants back.
+    settings
+        Of the server, by name.
 
     Raises
     ------
@@ -109,7 +119,8 @@ def start_postgres(folder: Path, port: int, *, durable: bool = True) -> Postgres
         return server
     require_free_port(port, "Postgres")
     # No Unix socket: its path would have to be short, and the password of a TCP login protects as well.
-    options = f"-h {HOST} -p {port} -c unix_socket_directories='' -c max_connections=200 -c shared_buffers=256MB"
+    options = f"-h {HOST} -p {port} -c unix_socket_directories='' -c max_connections=200"
+    options += "".join(f" -c {name}={value}" for name, value in settings.items())
     if not durable:
         options += " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
     _run("pg_ctl", "-D", str(data), "-l", str(data / "server.log"), "-o", options, "-w", "-t", "60", "start")
