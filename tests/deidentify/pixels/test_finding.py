@@ -2,7 +2,7 @@
 
 from tests.deidentify.pixels.pictures import slice_of_body, with_text
 
-from dicomanon.deidentify.pixels.finding import find_text
+from dicomanon.deidentify.pixels.finding import FoundText, find_text
 from dicomanon.deidentify.pixels.judging import TextClass, TextJudge
 from dicomanon.deidentify.pixels.reading import Line
 from dicomanon.deidentify.pixels.regions import Box
@@ -24,11 +24,15 @@ class Reader:
         return self._lines.pop() if self._lines else []
 
 
-def classes(research: CompiledProfile, *lines: Line) -> list[TextClass]:
+def texts(research: CompiledProfile, *lines: Line) -> list[FoundText]:
     known = KnownValues(names=frozenset({"Featherstone^Wilhelmina"}))
     judge = TextJudge(known.needles, cleaner_for(known, research, None).clean)
     picture = with_text(slice_of_body(size=480), "Featherstone 78F78")
-    return [text.text_class for text in find_text(picture, Reader(*lines), judge)]  # type: ignore[arg-type]
+    return find_text(picture, Reader(*lines), judge)  # type: ignore[arg-type]
+
+
+def classes(research: CompiledProfile, *lines: Line) -> list[TextClass]:
+    return [text.text_class for text in texts(research, *lines)]
 
 
 def test_a_surer_reading_of_the_same_place_wins(research: CompiledProfile) -> None:
@@ -56,3 +60,25 @@ def test_a_name_that_only_the_whole_line_shows_goes(research: CompiledProfile) -
     together = Line(Box(0, 30, 420, 60), "Feather stone ABC", 0.98)
     parts = Line(Box(2, 31, 100, 60), "CHEST", 0.95), Line(Box(160, 31, 418, 60), "PORTABLE", 0.97)
     assert TextClass.IDENTIFYING in classes(research, together, *parts)
+
+
+def test_lines_that_a_coarse_view_runs_together_stay_two(research: CompiledProfile) -> None:
+    upper, lower = Line(Box(3, 14, 136, 29), "Featherstone", 1.0, 2.0), Line(Box(4, 34, 193, 49), "CT CHEST", 0.95, 2.0)
+    coarse = Line(Box(0, 22, 202, 54), "C7 GHES", 0.47, 0.5)
+    found = texts(research, upper, lower, coarse)
+    assert [text.text_class for text in found] == [TextClass.HARMLESS, TextClass.IDENTIFYING]
+    assert found[0].box.top > upper.box.bottom - 1
+    assert found[1].box.bottom < lower.box.top + 1
+
+
+def test_a_name_that_no_finer_view_shows_goes_whatever_they_read_beside_it(research: CompiledProfile) -> None:
+    above, coarse = Line(Box(3, 14, 136, 29), "CT CHEST", 1.0, 2.0), Line(Box(0, 28, 140, 50), "Featherstone", 0.9, 0.5)
+    assert TextClass.IDENTIFYING in classes(research, above, coarse)
+
+
+def test_a_name_of_a_coarse_view_outweighs_what_a_finer_one_makes_of_it(research: CompiledProfile) -> None:
+    fine, coarse = (
+        Line(Box(3, 14, 136, 29), "Feath stoze", 0.9, 2.0),
+        Line(Box(2, 13, 138, 30), "Featherstone", 0.9, 0.5),
+    )
+    assert classes(research, fine, coarse) == [TextClass.IDENTIFYING]

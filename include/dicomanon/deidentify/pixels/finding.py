@@ -1,7 +1,8 @@
 """Finds the text in a frame: every view of it is read, and what they tell of one place is put together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,8 @@ _MARGIN = 0.2
 _LEAST_MARGIN = 2
 _ALL_OF_IT = 0.95
 """Of the length of a line that another view shows."""
+_NEARLY_ALL_OF_IT = 0.9
+"""The same, of a line that it reads better."""
 _PART = 0.9
 """Of the length of a line: what is longer is not a part, but the line again."""
 _MOSTLY = 0.8
@@ -116,6 +119,17 @@ def find_text(
 _Judged = tuple[Line, TextClass]
 
 
+class _Place(NamedTuple):
+    """What different views show in one place: lines that tell where it is, and those that others show more exactly."""
+
+    exact: list[_Judged]
+    inexact: list[_Judged]
+
+    @property
+    def lines(self) -> list[_Judged]:
+        return self.exact + self.inexact
+
+
 def _without_joined(judged: Sequence[_Judged]) -> list[_Judged]:
     """Leave out lines that join several texts, where these are read apart too and one of them is known to identify.
 
@@ -155,16 +169,27 @@ def _letters(line: Line) -> int:
     return sum(character.isalnum() for character in line.text)
 
 
-def _places(judged: Iterable[_Judged]) -> list[list[_Judged]]:
-    """Put lines together that different views show in the same place."""
-    places: list[list[_Judged]] = []
+def _places(judged: Sequence[_Judged]) -> list[_Place]:
+    """Put lines together that different views show in the same place.
+
+    The lines that a finer view shows exactly join no others: in a picture half as large two lines run into one.
+    """
+    places: list[_Place] = []
+    inexact = []
     for one in sorted(judged, key=lambda one: -one[0].box.width * one[0].box.height):
+        if any(_is_more_exact(other, one[0]) for other, _ in judged):
+            inexact.append(one)
+            continue
         for place in places:
-            if any(is_same_line(one[0].box, other.box) for other, _ in place):
-                place.append(one)
+            if any(is_same_line(one[0].box, other.box) for other, _ in place.exact):
+                place.exact.append(one)
                 break
         else:
-            places.append([one])
+            places.append(_Place([one], []))
+    for one in sorted(inexact, key=lambda one: -one[0].scale):
+        for place in places:
+            if any(_is_more_exact(other, one[0]) for other, _ in place.lines):
+                place.inexact.append(one)
     return places
 
 
@@ -174,15 +199,15 @@ def is_same_line(first: Box, second: Box) -> bool:
     return heights[0] >= _LIKE_HEIGHTS * heights[1] and _overlap(first, second) >= _SAME_PLACE
 
 
-def _together(place: list[_Judged], rows: int, columns: int) -> FoundText:
-    best = max(line.score for line, _ in place)
-    classes = {text_class for line, text_class in place if not any(_outvotes(other, line) for other, _ in place)}
+def _together(place: _Place, rows: int, columns: int) -> FoundText:
+    lines = place.lines
+    best = max(line.score for line, _ in lines)
+    classes = {text_class for line, text_class in lines if not any(_outvotes(other, line) for other, _ in lines)}
     text_class = next(each for each in _GRAVEST_FIRST if each in classes)
-    boxes = [line.box for line, _ in place if not any(_is_more_exact(other, line) for other, _ in place)]
-    box = around(boxes)
+    box = around(line.box for line, _ in place.exact)
     margin = max(_LEAST_MARGIN, round(_MARGIN * min(box.width, box.height)))
     wide = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
-    has_digits = any(character.isdigit() for line, _ in place for character in line.text)
+    has_digits = any(character.isdigit() for line, _ in lines for character in line.text)
     return FoundText(wide.clipped(rows, columns) or box, text_class, best, has_digits)
 
 
@@ -193,7 +218,9 @@ def _outvotes(line: Line, other: Line) -> bool:
 
 def _is_more_exact(line: Line, other: Line) -> bool:
     """Tell whether a finer view shows all of the letters of a line: a coarser one has wider edges."""
-    return line.scale > other.scale and line.score >= READABLE and _along(line.box, other.box) >= _ALL_OF_IT
+    if line.scale <= other.scale or line.score < READABLE or not is_same_line(line.box, other.box):
+        return False
+    return _along(line.box, other.box) >= (_NEARLY_ALL_OF_IT if _outvotes(line, other) else _ALL_OF_IT)
 
 
 def _along(box: Box, other: Box) -> float:
