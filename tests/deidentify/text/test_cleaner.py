@@ -179,6 +179,12 @@ def test_place_of_the_header_goes_whole_though_none_of_its_words_names_one(place
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_initials_of_a_place_are_no_place(kind: TextKind) -> None:
+    clean = cleaner(KnownValues(places=frozenset({"C T"}))).clean
+    assert clean("CT Chest", kind) == "CT Chest"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_department_that_every_hospital_has_stays(kind: TextKind) -> None:
     clean = cleaner(KnownValues(departments=frozenset({"Nuclear Medicine"}))).clean
     assert clean("Nuclear Medicine Bone", kind) == "Nuclear Medicine Bone"

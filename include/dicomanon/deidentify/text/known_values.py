@@ -147,9 +147,8 @@ class Needles:
         self.loose_names = {loosely(name) for name in self.names if len(name) >= _SHORTEST_NUMBER}
         self.places: dict[str, bool] = {}
         self.place_words: set[str] = set()
-        self.whole_places = {
-            "".join([token.folded for token in tokens_of(value)]) for value in known.places if len(value.split()) > 1
-        }
+        several = ["".join([token.folded for token in tokens_of(value)]) for value in known.places if " " in value]
+        self.whole_places = {joined for joined in several if len(joined) >= _SHORTEST_NUMBER}
         for value in known.places | known.departments:
             self._add_place(value)
         for value in known.identifiers | known.devices | known.patient_identifiers | known.contacts:
