@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tests.deidentify.pixels.pictures import Pixels, slice_of_body
 
-from dicomanon.deidentify.pixels.lines import to_its_ends
+from dicomanon.deidentify.pixels.lines import hides, to_its_ends
 from dicomanon.deidentify.pixels.regions import Box
 
 
@@ -90,3 +90,17 @@ def test_a_comma_beside_the_box_belongs_to_it() -> None:
 def test_text_on_its_side_stays_as_it_was_read(anatomy: Pixels) -> None:
     box = Box(6, 20, 30, 130)
     assert to_its_ends(line_of("DOE 1951", anatomy, value=905), box) == box
+
+
+def test_what_is_as_bright_as_a_text_hides_more_of_it(anatomy: Pixels) -> None:
+    anatomy[100:130, :60] = 2000
+    picture = line_of("DOE 1951", anatomy, value=2000)
+    read = Box(70, 100, END, 130)
+    assert hides(picture, read, Box(10, 100, 60, 130))
+    assert not hides(picture, read, Box(END, 100, END + 40, 130))
+    assert not hides(picture, read, Box(-60, 100, 0, 130))
+
+
+def test_white_paper_hides_no_dark_text() -> None:
+    paper = np.full((256, 256), 250, np.uint8)
+    assert not hides(line_of("DOE 1951", paper, value=0), Box(10, 100, END, 130), Box(END, 100, END + 40, 130))

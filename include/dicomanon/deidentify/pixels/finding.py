@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from dicomanon.deidentify.pixels.judging import READABLE, TextClass, TextJudge
-from dicomanon.deidentify.pixels.lines import to_its_ends
+from dicomanon.deidentify.pixels.lines import hides, to_its_ends
 from dicomanon.deidentify.pixels.reading import Line, TextReader
 from dicomanon.deidentify.pixels.regions import Box, around
 from dicomanon.deidentify.pixels.views import Pixels, edges_of, views
@@ -107,7 +108,10 @@ def find_text(
     """
     rows, columns = frame.shape[:2]
     judged = [
-        (judge.whole(line) if text_class is TextClass.IDENTIFYING else line, text_class)
+        (
+            judge.whole(line, partial(hides, frame, line.box)) if text_class is TextClass.IDENTIFYING else line,
+            text_class,
+        )
         for view in views(frame)
         if near is None or any(_shared(view.box, box) for box in near)
         for line in reader.read(view)

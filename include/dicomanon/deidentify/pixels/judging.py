@@ -7,6 +7,7 @@ from functools import cached_property
 
 from dicomanon.deidentify.pixels.completing import completed
 from dicomanon.deidentify.pixels.reading import Line
+from dicomanon.deidentify.pixels.regions import Box
 from dicomanon.deidentify.text.contexts import words_of
 from dicomanon.deidentify.text.folding import fold
 from dicomanon.deidentify.text.known_values import Needles, normalized
@@ -66,9 +67,9 @@ class TextJudge:
             return TextClass.UNREADABLE if letters >= _FEWEST_UNREAD else TextClass.NOTHING
         return TextClass.IDENTIFYING if self._identifies(line.text) else TextClass.HARMLESS
 
-    def whole(self, line: Line) -> Line:
-        """Return a line with the box of the known value that it has a part of."""
-        return completed(line, self._needles.phrases)
+    def whole(self, line: Line, hides: Callable[[Box], bool]) -> Line:
+        """Return a line with the box of the known value that it has a part of; :func:`completed` says more."""
+        return completed(line, self._needles.phrases, hides)
 
     def _identifies(self, text: str) -> bool:
         if self._clean(text, TextKind.DESCRIPTION).strip() != text:

@@ -31,6 +31,9 @@ _WIDEST = 3
 """Heights of the line that pixels of one colour may hang together; a letter is not as wide."""
 _FAINTEST = 0.025
 """Of the range of values of a text: what stands out less is not seen."""
+_UNSEEN = 0.15
+"""Of what a text stands out from its ground: what stands out less from the text hides more of it."""
+_MOST_OF_IT = 0.5
 _WIDEST_STROKE = 5
 """Of the height of a line, this part."""
 _LETTER = 0.25
@@ -65,6 +68,28 @@ def to_its_ends(frame: Pixels, box: Box) -> Box:
         min(columns, end + _MARGIN) if end > box.right else end,
         box.bottom,
     )
+
+
+def hides(frame: Pixels, box: Box, beside: Box) -> bool:
+    """Tell whether text as bright as that of a line would not be seen in most of a box beside it.
+
+    Parameters
+    ----------
+    frame
+        (rows, columns) of stored values or (rows, columns, 3) of RGB.
+    box, beside
+        Of what was read, and of what may be there.
+    """
+    inside = beside.clipped(*frame.shape[:2])
+    part = frame[box.top : box.bottom, box.left : box.right]
+    grey, strokes = _grey(part), _strokes(part)
+    if inside is None or not strokes.any():
+        return False
+    colour = _colour_of_text(frame, box)
+    text = np.median(grey[strokes if colour is None else strokes & (_single(part) == colour)])
+    ground = np.median(edges_of(grey))
+    there = _grey(frame[inside.top : inside.bottom, inside.left : inside.right])
+    return bool((np.abs(there - text) <= _UNSEEN * abs(text - ground)).mean() >= _MOST_OF_IT)
 
 
 def _followed(box: Box, spans: list[tuple[int, int]], gap: float) -> tuple[int, int]:
@@ -154,14 +179,20 @@ def _grey(pixels: Pixels) -> npt.NDArray[np.float32]:
 def _colour_of_text(frame: Pixels, box: Box) -> int | None:
     """Return the value that most strokes of a text have, ``None`` if they are of many."""
     part = frame[box.top : box.bottom, box.left : box.right]
-    grey = _grey(part)
-    distance = np.abs(grey - np.median(edges_of(grey)))
-    strokes = _single(part)[distance > _STANDS_OUT * distance.max()]
+    strokes = _single(part)[_strokes(part)]
     if not strokes.size:
         return None
     values, counts = np.unique(strokes, return_counts=True)
     most = int(counts.argmax())
     return int(values[most]) if counts[most] >= max(_FEWEST_OF_ONE_COLOUR * strokes.size, _FEWEST_PIXELS) else None
+
+
+def _strokes(part: Pixels) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a line stand out from its ground as its text does."""
+    grey = _grey(part)
+    distance = np.abs(grey - np.median(edges_of(grey)))
+    stands_out: npt.NDArray[np.bool_] = distance > _STANDS_OUT * distance.max()
+    return stands_out
 
 
 def _pieces(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
