@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from dicomanon.values import MASK
 
 
-class _Masked:
+class Masked:
     """Keeps field values out of ``repr``, so that no log or traceback can show them."""
 
     __slots__ = ()
@@ -17,7 +17,7 @@ class _Masked:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PatientIdentity(_Masked):
+class PatientIdentity(Masked):
     """Who the source object says its patient is (PS3.3 C.7.1.1); values as decoded, ``""`` where absent."""
 
     patient_id: str
@@ -28,8 +28,11 @@ class PatientIdentity(_Masked):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class StudyFacts(_Masked):
-    """What cohorts are asked by: real dates, numbers and descriptions of one source object's study and series."""
+class StudyFacts(Masked):
+    """What cohorts are asked by: real dates, numbers and descriptions of one source object's study and series.
+
+    ``slice_thickness`` is in mm; ``contrast`` is ``YES``, ``NO``, or ``""`` where the object does not tell.
+    """
 
     study_date: str = ""
     study_time: str = ""
@@ -40,6 +43,11 @@ class StudyFacts(_Masked):
     body_part: str = ""
     manufacturer: str = ""
     manufacturer_model: str = ""
+    protocol_name: str = ""
+    slice_thickness: str = ""
+    contrast: str = ""
+    laterality: str = ""
+    requesting_service: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """Return the facts by field name, to be sealed."""
@@ -47,7 +55,7 @@ class StudyFacts(_Masked):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class StudySighting(_Masked):
+class StudySighting(Masked):
     """One study as QIDO-RS reports it: its UID and how many instances the server says it has."""
 
     study_uid: str
@@ -55,7 +63,7 @@ class StudySighting(_Masked):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class InstanceSighting(_Masked):
+class InstanceSighting(Masked):
     """One instance as QIDO-RS reports it; ``sop_class_uid`` is ``""`` where the server omits it."""
 
     series_uid: str

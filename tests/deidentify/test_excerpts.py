@@ -13,12 +13,13 @@ from dicomanon.deidentify.faces.facts import facts_of
 from dicomanon.deidentify.header import Header
 from dicomanon.deidentify.pixels import facts as pixel_facts
 from dicomanon.deidentify.source import parse
+from dicomanon.deidentify.study_facts import study_facts
 from dicomanon.deidentify.text import known_values
 from dicomanon.errors import Held
 
 DERIVED: dict[str, OncePerSeries[object]] = {
     "identity": sources._identity,
-    "study": sources._facts,
+    "study": study_facts,
     "face": facts_of,
     "pixels": pixel_facts._facts,
     "known": known_values._known_values,

@@ -11,7 +11,10 @@ from dicomanon.identity import StudyFacts
 CollectedFacts = dict[str, tuple[str, ...]]
 """Distinct values by field of :class:`StudyFacts`, in the order in which they were met."""
 
-SERIES_FIELDS = ("modality", "series_description", "body_part", "manufacturer", "manufacturer_model")
+SERIES_FIELDS = (
+    "modality", "series_description", "body_part", "manufacturer", "manufacturer_model", "protocol_name",
+    "slice_thickness", "contrast", "laterality",
+)  # fmt: skip
 
 # A study whose objects disagree more often than this is not described better by further values.
 _MOST_VALUES = 64

@@ -1,11 +1,12 @@
 """The mapping from source objects to research objects: written by the pipeline's steps, read by cohorts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from dicomanon.crosswalk import cohort_reading, known_values, recording, verdicts
 from dicomanon.crosswalk.rows import (
     CohortInstance,
+    CohortSeries,
     CohortStudy,
     InstanceState,
     MappedOutcome,
@@ -14,6 +15,7 @@ from dicomanon.crosswalk.rows import (
     Verdict,
 )
 from dicomanon.crosswalk.session import Session
+from dicomanon.identity import PatientIdentity
 from dicomanon.reasons import HoldReason
 from dicomanon.values import BatchId, Pseudonym, ResearchUid
 
@@ -130,6 +132,21 @@ class Mapping:
             Accession numbers. ``None`` does not restrict; with both given, both must match.
         """
         return cohort_reading.studies_for_cohort(self._session, patient_indexes, accession_numbers)
+
+    def people_for_cohort(self, identifiers: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[UUID]]:
+        """Return the surviving patients that pairs of issuer and Patient ID lead to; without those that lead nowhere.
+
+        An empty issuer stands for any, and then may lead to several.
+        """
+        return cohort_reading.people_for_cohort(self._session, identifiers)
+
+    def identities_for_cohort(self, patient_ids: Collection[UUID]) -> dict[UUID, tuple[PatientIdentity, ...]]:
+        """Return by surviving patient every identity that is known of the person."""
+        return cohort_reading.identities_for_cohort(self._session, patient_ids)
+
+    def series_for_cohort(self, study_ids: Collection[UUID]) -> dict[UUID, tuple[CohortSeries, ...]]:
+        """Return by study its series with stored instances, with their facts opened, by series id."""
+        return cohort_reading.series_for_cohort(self._session, study_ids)
 
     def cohort_instances(self, study_ids: Sequence[UUID]) -> Iterator[CohortInstance]:
         """Yield the stored instances of studies, by study, series and instance id."""

@@ -286,6 +286,16 @@ class CohortStudy:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortSeries:
+    """A series of which something is stored: the facts cohorts are asked by, and how many instances are stored."""
+
+    research_series_uid: ResearchUid
+    modality: str
+    facts: StudyFacts
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
 class CohortInstance:
     """A stored instance, as a release needs it; every value is a research value.
 

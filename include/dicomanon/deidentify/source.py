@@ -11,8 +11,9 @@ from pydicom.tag import BaseTag
 from dicomanon.deidentify.excerpts import elements_of, once_per_series
 from dicomanon.deidentify.header import Header
 from dicomanon.deidentify.reader import Part10, Unreadable, read_part10
+from dicomanon.deidentify.study_facts import study_facts
 from dicomanon.errors import Held
-from dicomanon.identity import PatientIdentity, StudyFacts
+from dicomanon.identity import PatientIdentity
 from dicomanon.reasons import HoldReason
 from dicomanon.standard.dictionary import is_registered_uid
 from dicomanon.standard.tables import format_tag
@@ -34,17 +35,6 @@ _IDENTITY_TAGS = {
     "birth_date": 0x00100030,
     "sex": 0x00100040,
 }
-_FACT_TAGS = {
-    "study_date": 0x00080020,
-    "study_time": 0x00080030,
-    "accession_number": 0x00080050,
-    "study_description": 0x00081030,
-    "modality": 0x00080060,
-    "series_description": 0x0008103E,
-    "body_part": 0x00180015,
-    "manufacturer": 0x00080070,
-    "manufacturer_model": 0x00081090,
-}
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _LONGEST_UID = 64
 
@@ -52,11 +42,6 @@ _LONGEST_UID = 64
 @once_per_series(elements_of(_IDENTITY_TAGS.values))
 def _identity(header: Header) -> PatientIdentity:
     return PatientIdentity(**{name: header.text(tag) for name, tag in _IDENTITY_TAGS.items()})
-
-
-@once_per_series(elements_of(_FACT_TAGS.values))
-def _facts(header: Header) -> StudyFacts:
-    return StudyFacts(**{name: header.text(tag) for name, tag in _FACT_TAGS.items()})
 
 
 class SourceInstance(Header):
@@ -80,7 +65,7 @@ class SourceInstance(Header):
         self.identity = _identity(self)
         if not self.identity.patient_id:
             raise Held(HoldReason.MISSING_IDENTITY, format_tag(PATIENT_ID))
-        self.facts = _facts(self)
+        self.facts = study_facts(self)
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from tests.crosswalk.keys import former_version
 from tests.crosswalk.roles.conftest import ULTRASOUND, Filled, openlineage_row
-from tests.crosswalk.scenario import DOE, NOW, ROE, Run, discover, held, sightings
+from tests.crosswalk.scenario import DOE, FACTS, NOW, ROE, Run, discover, held, sightings
 
 from dicomanon.crosswalk.audit.events import AccessEvent
 from dicomanon.crosswalk.audit.trail import Wanted
@@ -106,7 +106,12 @@ def test_cohort_resolves_and_releases(filled: Filled, keyring: Keyring) -> None:
         assert next(crosswalk.mapping.studies_for_cohort([("", DOE.patient_id)], ["ACC-55501"])) == doe
         assert list(crosswalk.mapping.studies_for_cohort([("", DOE.patient_id)], ["ACC-0"])) == []
         assert list(crosswalk.mapping.studies_for_cohort([], None)) == []
+        people = crosswalk.mapping.people_for_cohort([("", DOE.patient_id), ("", "nobody")])
+        assert people == {("", DOE.patient_id): {doe.patient_id}}
+        assert DOE in crosswalk.mapping.identities_for_cohort([doe.patient_id])[doe.patient_id]
+        (series,) = crosswalk.mapping.series_for_cohort([doe.study_id])[doe.study_id]
         found = [one.instance_id for one in crosswalk.mapping.cohort_instances([doe.study_id])]
+        assert (series.facts.series_description, series.instances) == (FACTS.series_description, len(found))
         release = crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="again")
         assert crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="again") == release
         assert release.number > 1

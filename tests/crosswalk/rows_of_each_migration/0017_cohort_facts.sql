@@ -1,0 +1,1 @@
+-- Functions alone: no table has more rows than before.
