@@ -2,11 +2,13 @@
 ### A cohort for a project, from the studies in the research PACS.
 
 **Purpose.** Finds the studies that meet a request's criteria, which may be identifying, and releases them to a project:
-a manifest of research identifiers (Parquet and CSV), with tables by study and by patient, and `release.json`.
+a manifest of research identifiers (Parquet and CSV), with tables by study, patient or series, and `release.json`.
+A study must meet everything that you fill in; in a list, any entry will do. *Only count* tells how many there are, and
+how many are left at each criterion, without a release.
 
-**What you type is sealed.** Patient IDs, accession numbers, dates and description words are encrypted before Airflow
-stores or logs them; only the worker that resolves the request can open them. What you see of them later in the run's
-configuration is the sealed form, which can be used again as it is.
+**What you type is sealed.** Identifiers, names, dates, ages and words are encrypted before Airflow stores or logs them;
+only the worker that resolves the request can open them. What you see of them later in the run's configuration is the
+sealed form, which can be used again as it is. Choices and numbers stay in clear text.
 
 **Owner.** Research informatics.
 
@@ -17,10 +19,10 @@ that was made stays, and a new one gets the next number.
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 
-from dicomanon.cohort.parameters import COHORT_DAG_ID, MODALITY_PATTERN, PROJECT_PATTERN
-from dicomanon.dag_params import sealed_list, sealed_text
+from dicomanon.cohort.parameters import COHORT_DAG_ID
+from dicomanon.cohort_form import cohort_params
 from dicomanon.dag_policy import default_args, task_key
 
 
@@ -53,29 +55,8 @@ def step(function: Any) -> dict[str, int]:
     doc_md=__doc__,
     tags=["dicomanon", "cohort"],
     default_args=default_args("research-informatics"),
-    params={
-        "project": Param(
-            type="string", pattern=rf"^(?:{PROJECT_PATTERN})$", title="Project",
-            description="Name or number of the project; kept in clear text, so nothing about a patient.",
-        ),
-        "modality": Param(
-            None, type=["null", "array"], items={"type": "string", "pattern": rf"^(?:{MODALITY_PATTERN})$"},
-            examples=["CT", "MR", "PT", "CR", "DX", "MG", "US", "XA", "NM", "RTSTRUCT", "SR"],
-            title="Modalities", description="Series of these modalities; none chosen means all.",
-        ),
-        "group_by": Param(
-            "patient", type="string", enum=["patient", "study"], title="Group by",
-            description="Tables beside the manifest: by patient and study, or by study.",
-        ),
-        "patient_ids": sealed_list("Patient IDs", "One per line; `ID^^^ISSUER` where another site issued it."),
-        "accession_numbers": sealed_list("Accession numbers", "One per line."),
-        "study_date_from": sealed_text("Study date from", "Real study date, YYYY-MM-DD, that day included."),
-        "study_date_to": sealed_text("Study date to", "Real study date, YYYY-MM-DD, that day included."),
-        "description_words": sealed_list(
-            "Description words", "One per line; all must occur in the study's or its series' description."
-        ),
-    },
-)  # fmt: skip
+    params=cohort_params(),
+)
 def cohort_extraction() -> None:
     """Check the request, answer it in one task that holds what is identifying, and show the counts."""
 

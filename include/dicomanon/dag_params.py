@@ -23,7 +23,7 @@ def sealed_text(title: str, description: str, *, section: str = SECTION) -> Para
     )
 
 
-def sealed_list(title: str, description: str) -> Param:
+def sealed_list(title: str, description: str, *, section: str = SECTION) -> Param:
     """Return a parameter of one entry per line that Airflow stores only in its sealed form."""
     return Param(
         None,
@@ -31,5 +31,5 @@ def sealed_list(title: str, description: str) -> Param:
         items={"type": "string", "pattern": SEALED_SCHEMA_PATTERN},
         title=title,
         description=description,
-        section=SECTION,
+        section=section,
     )

@@ -1,7 +1,7 @@
 """A small clinic in a real crosswalk: its studies went all the way into the research PACS."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +28,13 @@ class Study:
     issuer: str = "HOME"
     held: int = 0
     series_descriptions: tuple[str, ...] = field(default=())
+    name: str = "Doe^Jane"
+    birth_date: str = ""
+    sex: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """More of :class:`StudyFacts`, for all series."""
+    series_facts: tuple[Mapping[str, str], ...] = ()
+    """The same, series by series."""
 
 
 def research(source: str) -> str:
@@ -50,12 +57,17 @@ def admit(crosswalk: Crosswalk, studies: Sequence[Study]) -> None:
         run = crosswalk.ledger.open_run("ingest_studies", f"run-{study.accession}")
         planned = [one.instance_id for one in crosswalk.ledger.unplanned(run)]
         batch = crosswalk.ledger.open_batch(run, 1, planned)
-        patient = crosswalk.patients.get_or_create(PatientIdentity(study.patient_id, study.issuer, "Doe^Jane"))
+        patient = crosswalk.patients.get_or_create(
+            PatientIdentity(study.patient_id, study.issuer, study.name, study.birth_date, study.sex)
+        )
         outcomes, verdicts, receipts = [], [], []
         for number, source in enumerate(crosswalk.ledger.batch_sources(batch)):
             modality = series[source.series_uid.reveal()]
             described = study.series_descriptions[number % len(study.series_descriptions)] if (
                 study.series_descriptions) else ""  # fmt: skip
+            more = dict(study.facts)
+            if study.series_facts:
+                more |= study.series_facts[list(series).index(source.series_uid.reveal())]
             digest = hashlib.sha256(source.sop_uid.reveal().encode()).digest()
             outcomes.append(
                 MappedOutcome(
@@ -73,6 +85,7 @@ def admit(crosswalk: Crosswalk, studies: Sequence[Study]) -> None:
                         study_description=study.description,
                         modality=modality,
                         series_description=described,
+                        **more,
                     ),
                     input_digest=hashlib.sha256(digest).digest(),
                     output_digest=digest,
@@ -106,4 +119,28 @@ CLINIC = (
 def clinic(crosswalk: Crosswalk) -> Crosswalk:
     """Six studies of five patients; of the fifth study nothing was stored."""
     admit(crosswalk, CLINIC)
+    return crosswalk
+
+
+WARD = (
+    Study(
+        "P1", "20200115", "W-1", "CT Thorax", ("CT", "CT"), name="Ngata^Hana", birth_date="19500120", sex="F",
+        facts={"manufacturer": "ACME", "manufacturer_model": "One", "requesting_service": "Oncology, day ward"},
+        series_facts=(
+            {"body_part": "CHEST", "slice_thickness": "1.0", "contrast": "YES", "protocol_name": "Thorax low dose"},
+            {"body_part": "CHEST", "slice_thickness": "5", "contrast": "NO", "protocol_name": "Thorax"},
+        ),
+    ),
+    Study("P1", "20200420", "W-2", "CT Abdomen", name="Ngata^Hana", birth_date="19500120", sex="F", instances=5,
+          facts={"body_part": "ABDOMEN", "slice_thickness": "2.5", "contrast": "NO", "manufacturer": "Umbrella"}),
+    Study("P2", "20200301", "W-3", "MG left", ("MR",), name="Moreau^Luc", birth_date="20020301", sex="M",
+          facts={"laterality": "L", "body_part": "BREAST", "requesting_service": "Surgery"}),
+    Study("P3", "20200301", "W-4", "", name="", instances=1),
+)  # fmt: skip
+
+
+@pytest.fixture
+def ward(crosswalk: Crosswalk) -> Crosswalk:
+    """Four studies of three patients: two whose objects tell much, and one of whom nothing is told."""
+    admit(crosswalk, WARD)
     return crosswalk

@@ -43,6 +43,25 @@ def test_form_values_are_read() -> None:
         ({"project": "P", "modality": [CANARY]}, "modality (entry 1)"),
         ({"project": "P", "patient_ids": ["1"], "group_by": CANARY}, "group_by"),
         ({"project": "P", "patient_ids": ["1"], CANARY: 1}, "does not exist"),
+        ({"project": "P", "exclude_patient_ids": ["1"]}, "at least one criterion"),
+        ({"project": "P", "patient_ids": [f"{CANARY},MRN", "a,1", "b"]}, "patient_ids (entry 2)"),
+        ({"project": "P", "index_dates": [f"1,{CANARY}"], "days_after": 1}, "index_dates: write Patient ID, date"),
+        ({"project": "P", "index_dates": ["1,2020-01-01"]}, "go together"),
+        ({"project": "P", "patient_ids": ["1"], "days_before": 3}, "go together"),
+        (
+            {"project": "P", "index_dates": ["1,2020-01-01"], "days_after": CANARY},
+            "days_after: Input should be a valid",
+        ),
+        ({"project": "P", "names_with_birth_dates": [CANARY]}, "not so: entry 1"),
+        ({"project": "P", "names_with_birth_dates": [3]}, "names_with_birth_dates: write name"),
+        ({"project": "P", "age_from": CANARY}, "age_from: write an age as 18 (years)"),
+        ({"project": "P", "age_from": "2Y", "age_to": "18M"}, "age_from is after age_to"),
+        ({"project": "P", "sex": [CANARY]}, "sex (entry 1)"),
+        ({"project": "P", "contrast": CANARY}, "contrast: Input should be 'yes' or 'no'"),
+        ({"project": "P", "slice_thickness_to": -1}, "slice_thickness_to"),
+        ({"project": "P", "images_from": 1.5}, "images_from"),
+        ({"project": "P", "patient_ids": ["1"], "dry_run": CANARY}, "dry_run"),
+        ({"project": "P", "patient_ids": ["1"] * 100_001}, "at most 100000 items"),
     ],
 )
 def test_refusal_names_the_parameter_and_no_value(parameters: dict[str, object], named: str) -> None:
@@ -51,6 +70,27 @@ def test_refusal_names_the_parameter_and_no_value(parameters: dict[str, object],
     assert named in str(caught.value)
     assert CANARY not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_fifty_thousand_identifiers_are_read_and_a_thousand_mistakes_answered_in_short() -> None:
+    assert (
+        len(CohortCriteria.read({"project": "P", "patient_ids": [f"M{n}" for n in range(50_000)]}).patient_ids)
+        == 50_000
+    )
+    with pytest.raises(Fatal) as caught:
+        CohortCriteria.read({"project": "P", "patient_ids": [CANARY * 30] * 1000})
+    assert len(str(caught.value)) < 3000
+
+
+def test_how_much_was_asked_is_told_without_what() -> None:
+    asked = {"project": "P", "patient_ids": ["1", "2"], "age_from": "18", "purpose": CANARY, "group_by": "series"}
+    assert CohortCriteria.read(asked).counts() == {"purpose": 1, "patient_ids": 2, "age_from": 1}
+
+
+def test_purpose_and_dry_run_change_no_meaning() -> None:
+    plain = {"project": "P", "index_dates": ["1,2020-01-01"], "days_after": 9}
+    asked = CohortCriteria.read({**plain, "purpose": CANARY, "dry_run": True})
+    assert asked.canonical() == CohortCriteria.read(plain).canonical()
 
 
 def test_printing_shows_nothing() -> None:

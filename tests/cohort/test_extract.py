@@ -14,6 +14,7 @@ from dicomanon.cohort.extract import CohortRequest, check_request, extract
 from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort.resolve import resolve
 from dicomanon.cohort.sealing import seal_conf
+from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.errors import Fatal
@@ -39,7 +40,7 @@ def services(clinic: Crosswalk, keyring: Keyring, tmp_path: Path) -> Services:
 
 def found(crosswalk: Crosswalk, issuer: str = "HOME", **criteria: Any) -> set[str]:
     resolution = resolve(crosswalk, CohortCriteria.read({"project": "P", **criteria}), issuer)
-    return {study.facts.accession_number for study in resolution.studies}
+    return {one.study.facts.accession_number for one in resolution.found}
 
 
 def request(services: Services, run_id: str = "manual__1", **conf: Any) -> CohortRequest:
@@ -54,7 +55,7 @@ def test_each_criterion_selects(clinic: Crosswalk) -> None:
     assert found(clinic, accession_numbers=["ACC-3", "ACC-9"]) == {"ACC-3"}
     assert found(clinic, study_date_from="2020-01-15", study_date_to="2020-02-20") == {"ACC-1", "ACC-3", "ACC-6"}
     assert found(clinic, study_date_from="2020-02-20") == {"ACC-2", "ACC-3"}
-    assert found(clinic, study_date_to="2019-12-31") == {"ACC-5"}
+    assert found(clinic, study_date_to="2019-12-31") == set()  # nothing of it is stored
     assert found(clinic, description_words=["thorax", "CT"]) == {"ACC-1", "ACC-3"}
     assert found(clinic, description_words=["lung"]) == {"ACC-3"}
 
@@ -71,12 +72,12 @@ def test_unmatched_identifiers_are_positions(clinic: Crosswalk, issuer: str) -> 
         "accession_numbers": ["ACC-1", "none", "ACC-3"],
     })  # fmt: skip
     resolution = resolve(clinic, asked, issuer)
-    assert resolution.unmatched_patient_ids == (2, 5, 6)
-    assert resolution.unmatched_accession_numbers == (2,)
+    assert resolution.unmatched["patient_ids"] == (2, 5, 6)
+    assert resolution.unmatched["accession_numbers"] == (2,)
     known = CohortCriteria.read({"project": "P", "patient_ids": ["A1", "B2"]})
-    assert resolve(clinic, known, issuer).unmatched_patient_ids == ()
+    assert resolve(clinic, known, issuer).unmatched["patient_ids"] == ()
     unknown = CohortCriteria.read({"project": "P", "patient_ids": ["x", "y"]})
-    assert resolve(clinic, unknown, issuer).unmatched_patient_ids == (1, 2)
+    assert resolve(clinic, unknown, issuer).unmatched["patient_ids"] == (1, 2)
 
 
 def test_release_holds_stored_instances_of_the_cohort_alone(services: Services) -> None:
@@ -161,3 +162,34 @@ def test_folder_that_cannot_be_written_is_said_without_a_path(services: Services
     with pytest.raises(Fatal, match="could not be written") as caught:
         extract(services, request(services, patient_ids=["A1"]))
     assert str(services.settings.release_dir) not in str(caught.value)
+
+
+def test_only_matching_series_are_released(services: Services, ward: Crosswalk) -> None:
+    counts = extract(services, request(services, contrast="no", group_by="series"))
+    assert (counts["patients"], counts["studies"], counts["series"], counts["instances"]) == (1, 2, 2, 7)
+    series = pd.read_csv(services.settings.release_dir / "P" / "0001" / "series.csv")
+    assert sorted(series["instances"]) == [2, 5]
+
+
+def test_release_tells_what_each_criterion_left(services: Services) -> None:
+    counts = extract(services, request(services, patient_ids=["A1", "B2"], study_date_to="2020-12-31", modality=["CT"]))
+    told = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())["attrition"]
+    assert [(step["criterion"], step["patients"], step["studies"]) for step in told] == [
+        ("identified", 2, 3), ("study_date", 2, 2), ("stored", 2, 2), ("modality", 2, 2)]  # fmt: skip
+    assert (counts["studies_after_00_identified"], counts["studies_after_03_modality"]) == (3, 2)
+
+
+def test_dry_run_counts_and_releases_nothing(services: Services) -> None:
+    asked = {"patient_ids": ["A1", "nobody"], "study_date_to": "2020-12-31"}
+    counted = extract(services, request(services, dry_run=True, **asked))
+    assert not services.settings.release_dir.exists()
+    assert counted["release"] == 0
+    assert extract(services, request(services, **asked)) == counted | {"release": 1}
+
+
+def test_purpose_is_in_the_audit_trail_and_nowhere_else(services: Services) -> None:
+    extract(services, request(services, patient_ids=["A1"], purpose="PURPOSE-CANARY"))
+    (entry,) = services.crosswalk.audit.newest(Wanted(action="cohort.resolve"), 2)
+    assert "PURPOSE-CANARY" in services.crosswalk.audit.reason(entry).reveal()
+    written = b"".join(path.read_bytes() for path in services.settings.release_dir.rglob("*") if path.is_file())
+    assert b"PURPOSE-CANARY" not in written

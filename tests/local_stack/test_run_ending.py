@@ -96,5 +96,14 @@ def test_no_release_is_said_where_nothing_was_found(config: StackConfig) -> None
     assert lines[0] == "no release: nothing that is stored meets the criteria"
 
 
+def test_what_was_only_counted_is_said_to_be_no_release(config: StackConfig) -> None:
+    counts = {"studies_after_01_stored": 3, "studies_after_00_identified": 4, "unmatched_patient_ids": 0,
+              "instances": 8, "release": 0}  # fmt: skip
+    assert said(config, "success", lambda _: httpx.Response(200, json={"value": counts}))[:2] == [
+        "no release: it was only counted",
+        "8 instances, 4 studies after 00 identified, 3 studies after 01 stored",
+    ]
+
+
 def test_page_is_named_where_the_counts_cannot_be_had(config: StackConfig) -> None:
     assert said(config, "success", lambda _: httpx.Response(404)) == [f"the run's page: {PAGE}"]

@@ -72,7 +72,9 @@ def opened(conf: dict[str, Any]) -> dict[str, Any]:
 FULL_CONF = {
     "project": "P1", "modality": ["CT"], "group_by": "patient", "patient_ids": [CANARY, "Zoë"],
     "accession_numbers": [CANARY], "study_date_from": "1931-05-06", "study_date_to": None,
-    "description_words": [CANARY],
+    "description_words": [CANARY], "purpose": CANARY, "age_from": "089Y",
+    "names_with_birth_dates": [f"{CANARY},19310506"], "index_dates": [f"{CANARY},19310506"], "days_after": 90,
+    "slice_thickness_to": 2.5, "contrast": "yes", "dry_run": True,
 }  # fmt: skip
 
 
@@ -128,6 +130,15 @@ def test_without_a_usable_key_nothing_is_taken(public_key: str | None) -> None:
         ({"conf": {"modality": [CANARY]}}, 400),
         ({"conf": {"modality": CANARY}}, 400),
         ({"conf": {"group_by": CANARY}}, 400),
+        ({"conf": {"sex": [CANARY]}}, 400),
+        ({"conf": {"body_part": ["MRN 77"]}}, 400),
+        ({"conf": {"contrast": CANARY}}, 400),
+        ({"conf": {"days_after": CANARY}}, 400),
+        ({"conf": {"days_after": True}}, 400),
+        ({"conf": {"days_after": [CANARY]}}, 400),
+        ({"conf": {"images_from": 19310506}}, 400),
+        ({"conf": {"dry_run": CANARY}}, 400),
+        ({"conf": {"purpose": [CANARY]}}, 400),
         ({"conf": [CANARY]}, 422),
         ({"conf": CANARY}, 422),
         ({"conf": {}, "note": CANARY}, 400),

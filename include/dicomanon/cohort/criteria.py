@@ -3,100 +3,170 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from dicomanon.cohort.parameters import MODALITY_PATTERN, PROJECT_PATTERN
+from dicomanon.cohort.entries import (
+    Age,
+    IndexDate,
+    NameWithBirthDate,
+    read_column,
+    read_index_dates,
+    read_lines,
+    read_names_with_birth_dates,
+    read_optional_age,
+    read_optional_day,
+)
+from dicomanon.cohort.parameters import (
+    BODY_PART_PATTERN,
+    LATERALITY_PATTERN,
+    MODALITY_PATTERN,
+    PROJECT_PATTERN,
+    SEX_PATTERN,
+)
 from dicomanon.errors import Fatal
 from dicomanon.values import MASK
 
 MOST_IDENTIFIERS = 100_000
+_LONGEST_DAYS = 36_525
+"""A hundred years."""
 
-
-def _lines(value: object) -> object:
-    """Take one string per line as well, and drop blank ones: both come from the form's text area."""
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        value = value.splitlines()
-    if isinstance(value, list | tuple):
-        return tuple(item.strip() if isinstance(item, str) else item for item in value if item != "")
-    return value
-
-
-def _drop_blank(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(item for item in value if item)
-
-
-def _day(value: object) -> object:
-    """Read ``2026-11-22`` or DICOM's ``20261122`` (PS3.5, VR DA)."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        for form in ("%Y-%m-%d", "%Y%m%d"):
-            try:
-                return datetime.strptime(value.strip(), form).date()
-            except ValueError:
-                continue
-        raise ValueError("write a date as YYYY-MM-DD")
-    if isinstance(value, date):
-        return value
-    raise ValueError("write a date as YYYY-MM-DD")
-
-
-_Identifiers = Annotated[
-    tuple[Annotated[str, Field(max_length=256)], ...],
-    BeforeValidator(_lines),
-    Field(max_length=MOST_IDENTIFIERS),
-    AfterValidator(_drop_blank),
+_Line = Annotated[str, Field(min_length=1, max_length=256)]
+_Lines = Annotated[tuple[_Line, ...], BeforeValidator(read_lines), Field(max_length=MOST_IDENTIFIERS)]
+_PatientIds = Annotated[
+    tuple[_Line, ...], BeforeValidator(read_column("Patient ID")), Field(max_length=MOST_IDENTIFIERS)
 ]
-_Day = Annotated[date | None, BeforeValidator(_day)]
+_AccessionNumbers = Annotated[
+    tuple[_Line, ...], BeforeValidator(read_column("accession number")), Field(max_length=MOST_IDENTIFIERS)
+]
+_Names = Annotated[
+    tuple[NameWithBirthDate, ...], BeforeValidator(read_names_with_birth_dates), Field(max_length=MOST_IDENTIFIERS)
+]
+_IndexDates = Annotated[
+    tuple[IndexDate, ...], BeforeValidator(read_index_dates), Field(max_length=MOST_IDENTIFIERS)
+]  # fmt: skip
+_Day = Annotated[date | None, BeforeValidator(read_optional_day)]
+_Age = Annotated[Age | None, BeforeValidator(read_optional_age)]
+_Days = Annotated[int | None, Field(strict=True, ge=0, le=_LONGEST_DAYS)]
+_Count = Annotated[int | None, Field(strict=True, ge=1)]
+_Millimetres = Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+
+_Modality = Annotated[str, Field(pattern=rf"^(?:{MODALITY_PATTERN})$")]
+_BodyPart = Annotated[str, Field(pattern=rf"^(?:{BODY_PART_PATTERN})$")]
+_Sex = Annotated[str, Field(pattern=rf"^(?:{SEX_PATTERN})$")]
+_Laterality = Annotated[str, Field(pattern=rf"^(?:{LATERALITY_PATTERN})$")]
+_Read = BeforeValidator(read_lines)
+
+_WINDOWS = ("study_date", "birth_date", "age", "slice_thickness", "images")
+_SELECT_NOTHING = frozenset({"project", "purpose", "days_before", "days_after", "group_by", "dry_run"})
+"""What is no criterion, beside what only leaves out."""
+_MEAN_NOTHING = {"purpose", "dry_run"}
+"""What does not change which cohort is asked for."""
 
 
 class CohortCriteria(BaseModel):
     """A cohort request. A study must meet every criterion that is given; within one list, any entry will do.
 
+    What is said of series is met by one and the same series, and only such series are released.
+
     Attributes
     ----------
     project
         Name or number of the project that the release is for.
-    modality
-        Modalities (0008,0060) of the series wanted; none means all.
-    study_date_from, study_date_to
-        Real study dates, both days included.
-    description_words
-        Words that must all occur in the study's or series' description, in any case.
+    purpose
+        What for, in words, for the audit trail.
     patient_ids
         Patient IDs (0010,0020); ``ID^^^ISSUER`` (the notation of HL7's CX) where the issuer is not the site's own.
+    names_with_birth_dates
+        People by Patient's Name and Patient's Birth Date.
+    birth_date_from, birth_date_to
+        Patient's Birth Date, both days included.
+    age_from, age_to
+        Age on the day of the study, in full units, both included.
+    sex
+        Patient's Sex: M, F, O.
     accession_numbers
         Accession numbers (0008,0050).
+    study_date_from, study_date_to
+        Real study dates, both days included.
+    index_dates, days_before, days_after
+        Studies of these patients from so many days before their date to so many after; of one patient, any date will
+        do. One that is not given is 0.
+    description_words
+        Words that must all occur in the study's or its series' description, in any case.
+    referring_service_words
+        Words of which one must occur in Requesting Service (0032,1033).
+    modality
+        Modalities (0008,0060) of the series wanted; none means all.
+    body_part, laterality
+        Body Part Examined (0018,0015) and laterality of the series wanted.
+    contrast
+        Whether a contrast agent was used.
+    slice_thickness_from, slice_thickness_to
+        In mm, both included, for every image of the series.
+    images_from, images_to
+        How many instances of a series are stored, both included.
+    manufacturer
+        Words of which one must occur in Manufacturer or Manufacturer's Model Name.
+    protocol_words
+        Words that must all occur in Protocol Name.
+    exclude_patient_ids, exclude_names_with_birth_dates, exclude_accession_numbers, exclude_description_words
+        Whoever or whatever meets one of these is left out; of words, one is enough.
     group_by
-        Whether the tables beside the manifest are by patient and study, or by study alone.
+        Which tables are beside the manifest: by study, and by patient or series where that is asked for.
+    dry_run
+        Whether only to count; then there is no release.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     project: Annotated[str, Field(pattern=rf"^(?:{PROJECT_PATTERN})$")]
-    modality: Annotated[
-        tuple[Annotated[str, Field(pattern=rf"^(?:{MODALITY_PATTERN})$")], ...], BeforeValidator(_lines)
-    ] = ()
+    purpose: Annotated[str, BeforeValidator(lambda value: value or ""), Field(max_length=2000)] = ""
+    patient_ids: _PatientIds = ()
+    names_with_birth_dates: _Names = ()
+    birth_date_from: _Day = None
+    birth_date_to: _Day = None
+    age_from: _Age = None
+    age_to: _Age = None
+    sex: Annotated[tuple[_Sex, ...], _Read] = ()
+    accession_numbers: _AccessionNumbers = ()
     study_date_from: _Day = None
     study_date_to: _Day = None
-    description_words: _Identifiers = ()
-    patient_ids: _Identifiers = ()
-    accession_numbers: _Identifiers = ()
-    group_by: Literal["patient", "study"] = "patient"
+    index_dates: _IndexDates = ()
+    days_before: _Days = None
+    days_after: _Days = None
+    description_words: _Lines = ()
+    referring_service_words: _Lines = ()
+    modality: Annotated[tuple[_Modality, ...], _Read] = ()
+    body_part: Annotated[tuple[_BodyPart, ...], _Read] = ()
+    laterality: Annotated[tuple[_Laterality, ...], _Read] = ()
+    contrast: Literal["yes", "no"] | None = None
+    slice_thickness_from: _Millimetres = None
+    slice_thickness_to: _Millimetres = None
+    images_from: _Count = None
+    images_to: _Count = None
+    manufacturer: _Lines = ()
+    protocol_words: _Lines = ()
+    exclude_patient_ids: _PatientIds = ()
+    exclude_names_with_birth_dates: _Names = ()
+    exclude_accession_numbers: _AccessionNumbers = ()
+    exclude_description_words: _Lines = ()
+    group_by: Literal["patient", "study", "series"] = "patient"
+    dry_run: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _make_sense(self) -> "CohortCriteria":
-        if self.study_date_from and self.study_date_to and self.study_date_from > self.study_date_to:
-            raise ValueError("study_date_from is after study_date_to")
-        selects = (self.modality, self.study_date_from, self.study_date_to, self.description_words,
-                   self.patient_ids, self.accession_numbers)  # fmt: skip
-        if not any(selects):
+        for window in _WINDOWS:
+            first, last = getattr(self, f"{window}_from"), getattr(self, f"{window}_to")
+            if first is not None and last is not None and first > last:
+                raise ValueError(f"{window}_from is after {window}_to")
+        if not self.selects():
             raise ValueError("give at least one criterion: everything that was ever stored is not a cohort")
+        if bool(self.index_dates) != (self.days_before is not None or self.days_after is not None):
+            raise ValueError("index_dates and days_before or days_after go together")
         return self
 
     def __repr__(self) -> str:
@@ -118,25 +188,42 @@ class CohortCriteria(BaseModel):
             return cls.model_validate(dict(parameters))
         except ValidationError as error:
             problems = sorted({_problem(item["type"], item["loc"], item["msg"]) for item in error.errors()})
-            raise Fatal(f"the request cannot be carried out: {'; '.join(problems)}") from None
+            shown = problems[:_MOST_PROBLEMS] + ["…"] * (len(problems) > _MOST_PROBLEMS)
+            raise Fatal(f"the request cannot be carried out: {'; '.join(shown)}") from None
+
+    def given(self) -> dict[str, object]:
+        """Return what was asked for, by name, without what was left as it is."""
+        return {
+            name: value
+            for name, field in type(self).model_fields.items()
+            if (value := getattr(self, name)) != field.default
+        }
+
+    def selects(self) -> bool:
+        """Tell whether a criterion is given that not every study meets, beside what is left out."""
+        return any(name not in _SELECT_NOTHING and not name.startswith("exclude_") for name in self.given())
 
     def canonical(self) -> str:
-        """Return one text per meaning: lists sorted, doubles dropped; to be digested with a key."""
+        """Return one text per meaning: lists sorted, doubles dropped; to be digested with a key.
+
+        What is not asked for is not in it, so that a parameter which a later version adds changes no digest.
+        """
         plain = {
-            name: sorted(set(value)) if isinstance(value, list) else value
-            for name, value in self.model_dump(mode="json").items()
+            name: sorted({json.dumps(item, sort_keys=True) for item in value}) if isinstance(value, list) else value
+            for name, value in self.model_dump(mode="json", exclude_defaults=True, exclude=_MEAN_NOTHING).items()
         }
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
-    def counts(self) -> dict[str, int | bool]:
-        """Tell how much was asked, without what: fit for a log or XCom."""
+    def counts(self) -> dict[str, int]:
+        """Tell how much was asked, without what: entries of lists, 1 for whatever else; fit for a log or XCom."""
         return {
-            "modalities": len(self.modality),
-            "description_words": len(self.description_words),
-            "patient_ids": len(self.patient_ids),
-            "accession_numbers": len(self.accession_numbers),
-            "date_window": self.study_date_from is not None or self.study_date_to is not None,
+            name: len(value) if isinstance(value, tuple) else 1
+            for name, value in self.given().items()
+            if name not in {"project", "group_by"}
         }
+
+
+_MOST_PROBLEMS = 20
 
 
 def split_patient_id(text: str, default_issuer: str) -> tuple[str, str]:

@@ -27,8 +27,11 @@ log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 
+_IDENTIFIERS = ("patient_ids", "names_with_birth_dates", "accession_numbers", "index_dates")
+"""Parameters whose entries are of one patient or study each."""
+
 _MOST_POSITIONS = 200
-"""Positions of unmatched identifiers that a log shows; ``release.json`` has them all."""
+"""Places of unmatched identifiers that a log shows; ``release.json`` has them all."""
 
 
 class ReleaseSettings(Protocol):
@@ -90,7 +93,7 @@ def check_request(services: Services, request: CohortRequest) -> Counts:
 
 
 def extract(services: Services, request: CohortRequest) -> Counts:
-    """Resolve a request and release what it finds; without a stored instance there is no release.
+    """Resolve a request and release what it finds; without a stored instance, and for a dry run, there is no release.
 
     The release is ``<release folder>/<project>/<number>/``, complete from the moment that it exists. The same request,
     which is the same DAG run, gets the same release however often its task is tried.
@@ -104,23 +107,21 @@ def extract(services: Services, request: CohortRequest) -> Counts:
     """
     criteria = _criteria(services, request)
     crosswalk, settings = services.crosswalk, services.settings
+    purpose = f": {criteria.purpose}" if criteria.purpose else ""
     crosswalk.releases.record_access(
         request.requester,
         "cohort.resolve",
-        f"project {criteria.project}, {request.dag_id} {request.run_id}",
-        len(criteria.patient_ids) + len(criteria.accession_numbers),
+        f"project {criteria.project}, {request.dag_id} {request.run_id}{purpose}",
+        sum(len(getattr(criteria, name)) for name in _IDENTIFIERS),
         subject=Subject(SubjectKind.PROJECT, criteria.project),
     )
     resolution = resolve(crosswalk, criteria, settings.default_issuer)
     _log_unmatched(resolution)
-    instances = _instances(crosswalk, resolution, criteria)
+    instances = _instances(crosswalk, resolution)
     table = manifest_table(instances)
-    unmatched = {
-        "unmatched_patient_ids": len(resolution.unmatched_patient_ids),
-        "unmatched_accession_numbers": len(resolution.unmatched_accession_numbers),
-    }
-    if not instances:
-        return asdict(counts(table)) | unmatched | {"release": 0}
+    told = _told(resolution)
+    if criteria.dry_run or not instances:
+        return asdict(counts(table)) | told | {"release": 0}
     digest = services.keyring.index("cohort.criteria", criteria.canonical())
     release = crosswalk.releases.create(
         criteria.project,
@@ -140,8 +141,8 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         "profile_versions": sorted({instance.profile_version for instance in instances}),
         "criteria_digest": digest.hex(),
         "criteria": criteria.counts(),
-        "unmatched_patient_ids": list(resolution.unmatched_patient_ids),
-        "unmatched_accession_numbers": list(resolution.unmatched_accession_numbers),
+        "attrition": [asdict(step) for step in resolution.attrition],
+        **{f"unmatched_{name}": list(places) for name, places in resolution.unmatched.items()},
     }
     target = settings.release_dir / criteria.project / f"{release.number:04d}"
     if not target.exists():
@@ -151,19 +152,29 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         write_release(settings.release_dir, target, table, group_by=criteria.group_by, facts=facts)
         # A removal may have ended it since it was entered, and then looked for its folder in vain.
         mark_if_ended(crosswalk, settings.release_dir, release)
-    return _written_counts(target) | unmatched | {"release": release.number}
+    return _written_counts(target) | told | {"release": release.number}
 
 
 def _criteria(services: Services, request: CohortRequest) -> CohortCriteria:
     return CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
 
 
-def _instances(crosswalk: "Crosswalk", resolution: Resolution, criteria: CohortCriteria) -> list[CohortInstance]:
-    wanted = set(criteria.modality)
+def _instances(crosswalk: "Crosswalk", resolution: Resolution) -> list[CohortInstance]:
+    wanted = {series.research_series_uid for study in resolution.found for series in study.series}
     found: Iterable[CohortInstance] = crosswalk.mapping.cohort_instances(
-        [study.study_id for study in resolution.studies]
+        [candidate.study.study_id for candidate in resolution.found]
     )
-    return [instance for instance in found if not wanted or instance.modality in wanted]
+    return [instance for instance in found if instance.research_series_uid in wanted]
+
+
+def _told(resolution: Resolution) -> Counts:
+    """Return what of a resolution is told beside what was found: counts alone."""
+    return (
+        {f"unmatched_{name}": len(places) for name, places in resolution.unmatched.items()}
+        # Airflow orders them by name.
+        | {f"studies_after_{n:02d}_{step.criterion}": step.studies for n, step in enumerate(resolution.attrition)}
+        | {f"not_known_{step.criterion}": step.not_known for step in resolution.attrition if step.not_known}
+    )
 
 
 def _written_counts(target: Path) -> Counts:
@@ -175,10 +186,7 @@ def _written_counts(target: Path) -> Counts:
 
 
 def _log_unmatched(resolution: Resolution) -> None:
-    for name, positions in (
-        ("patient_ids", resolution.unmatched_patient_ids),
-        ("accession_numbers", resolution.unmatched_accession_numbers),
-    ):
+    for name, positions in resolution.unmatched.items():
         if positions:
             shown = ", ".join(str(position) for position in positions[:_MOST_POSITIONS])
             more = ", ..." if len(positions) > _MOST_POSITIONS else ""

@@ -36,6 +36,8 @@ SCHEMA: Final = pa.schema(
 before two patients were found to be one. Whoever splits a cohort by patient goes by ``patient``.
 """
 
+GroupBy = Literal["patient", "study", "series"]
+
 ORDER: Final = [
     (name, "ascending") for name in ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 ]
@@ -84,15 +86,18 @@ def by_study(table: pa.Table) -> pa.Table:
     return _grouped(table, ["pseudonym", "StudyInstanceUID"], ["SeriesInstanceUID"])
 
 
+def by_series(table: pa.Table) -> pa.Table:
+    """Return one row for each series: pseudonym, research UIDs, modality, instances, bytes."""
+    return _grouped(table, ["pseudonym", "StudyInstanceUID", "SeriesInstanceUID"], [])
+
+
 def by_patient(table: pa.Table) -> pa.Table:
     """Return one row for each person: surviving pseudonym, modalities, studies, series, instances, bytes."""
     return _grouped(table, ["patient"], ["StudyInstanceUID", "SeriesInstanceUID"])
 
 
-def write_manifest(
-    folder: Path, table: pa.Table, *, group_by: Literal["patient", "study"], facts: Mapping[str, Any]
-) -> None:
-    """Write ``manifest.parquet``, ``manifest.csv``, the tables by study and patient, and ``release.json``.
+def write_manifest(folder: Path, table: pa.Table, *, group_by: GroupBy, facts: Mapping[str, Any]) -> None:
+    """Write ``manifest.parquet``, ``manifest.csv``, the tables by patient, study or series, and ``release.json``.
 
     Parameters
     ----------
@@ -106,6 +111,8 @@ def write_manifest(
     _write_csv(by_study(table), folder / "studies.csv")
     if group_by == "patient":
         _write_csv(by_patient(table), folder / "patients.csv")
+    if group_by == "series":
+        _write_csv(by_series(table), folder / "series.csv")
     files = {path.name: _file_facts(path) for path in sorted(folder.iterdir())}
     held = counts(table)
     document = {
@@ -127,7 +134,7 @@ def write_manifest(
 
 
 def write_release(
-    release_dir: Path, target: Path, table: pa.Table, *, group_by: Literal["patient", "study"], facts: Mapping[str, Any]
+    release_dir: Path, target: Path, table: pa.Table, *, group_by: GroupBy, facts: Mapping[str, Any]
 ) -> None:
     """Write a release into a folder that is complete from the moment that it exists.
 

@@ -4,9 +4,11 @@ The api-server's middleware, the DAG's form and the criteria all read this table
 DAG processor and the api-server load it too.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from dicomanon.values import TICKET_PATTERN
 
@@ -32,48 +34,124 @@ class Parameter:
     reserved
         Whether a clear value under this name is refused in every other request too. Not for a date, which by itself
         is an engineer's window as well.
-    many
-        Whether the value is a list of strings; otherwise it is one string.
+    type
+        The JSON type of the value; an array is one of strings. What is sealed is a string or an array.
     pattern
-        For a parameter in clear text: what each string must match as a whole, narrow enough to hold no sentence.
+        For strings in clear text: what each must match as a whole, narrow enough to hold no sentence.
     """
 
     name: str
     sealed: bool = False
     reserved: bool = False
-    many: bool = False
+    type: Literal["string", "array", "number", "boolean"] = "string"
     pattern: str = ""
+
+    @property
+    def many(self) -> bool:
+        """Whether the value is a list of strings."""
+        return self.type == "array"
+
+    def takes(self, value: object) -> bool:
+        """Tell whether a value may be kept in clear text under this name."""
+        if self.type == "boolean":
+            return isinstance(value, bool)
+        if self.type == "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
+        texts = value if self.many and isinstance(value, list) else [value]
+        return all(isinstance(text, str) and re.fullmatch(self.pattern, text) for text in texts)
+
+    @property
+    def form(self) -> str:
+        """What a value in clear text must be, in words."""
+        if self.type in {"number", "boolean"}:
+            return "be a number below a million" if self.type == "number" else "be true or false"
+        return f"match {self.pattern}"
+
+
+def _clear(name: str, pattern: str, *, many: bool = False) -> Parameter:
+    return Parameter(name, type="array" if many else "string", pattern=pattern)
+
+
+def _number(name: str) -> Parameter:
+    return Parameter(name, type="number")
+
+
+def _sealed(name: str, *, reserved: bool = False) -> Parameter:
+    return Parameter(name, sealed=True, reserved=reserved)
+
+
+def _sealed_list(name: str) -> Parameter:
+    return Parameter(name, sealed=True, reserved=True, type="array")
+
+
+_LARGEST_NUMBER = 1_000_000
+"""Shorter than what a patient is called by in most places."""
 
 
 PROJECT_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 MODALITY_PATTERN = r"[A-Z][A-Z0-9]{1,15}"
 """Code strings of PS3.3 C.7.3.1.1.1."""
+BODY_PART_PATTERN = r"[A-Z]{2,16}"
+"""Body Part Examined, code strings of PS3.16 Annex L."""
+SEX_PATTERN = r"[MFO]"
+LATERALITY_PATTERN = r"[RLUB]"
+"""Laterality (0020,0060) and Image Laterality (0020,0062): right, left, unpaired, both."""
 PSEUDONYM_PATTERN = r"D[0-9A-HJKMNP-TV-Z]{11}"
 RESEARCH_UID_PATTERN = r"2\.25\.[0-9]{1,39}"
 
 PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
     {
         COHORT_DAG_ID: (
-            Parameter("project", pattern=PROJECT_PATTERN),
-            Parameter("modality", many=True, pattern=MODALITY_PATTERN),
-            Parameter("study_date_from", sealed=True),
-            Parameter("study_date_to", sealed=True),
-            Parameter("description_words", sealed=True, reserved=True, many=True),
-            Parameter("patient_ids", sealed=True, reserved=True, many=True),
-            Parameter("accession_numbers", sealed=True, reserved=True, many=True),
-            Parameter("group_by", pattern=r"patient|study"),
+            _clear("project", PROJECT_PATTERN),
+            _sealed("purpose"),
+            # people
+            _sealed_list("patient_ids"),
+            _sealed_list("names_with_birth_dates"),
+            _sealed("birth_date_from", reserved=True),
+            _sealed("birth_date_to", reserved=True),
+            _sealed("age_from"),
+            _sealed("age_to"),
+            _clear("sex", SEX_PATTERN, many=True),
+            # studies
+            _sealed_list("accession_numbers"),
+            _sealed("study_date_from"),
+            _sealed("study_date_to"),
+            _sealed_list("index_dates"),
+            _number("days_before"),
+            _number("days_after"),
+            _sealed_list("description_words"),
+            _sealed_list("referring_service_words"),
+            # series
+            _clear("modality", MODALITY_PATTERN, many=True),
+            _clear("body_part", BODY_PART_PATTERN, many=True),
+            _clear("laterality", LATERALITY_PATTERN, many=True),
+            _clear("contrast", "yes|no"),
+            _number("slice_thickness_from"),
+            _number("slice_thickness_to"),
+            _number("images_from"),
+            _number("images_to"),
+            _sealed_list("manufacturer"),
+            _sealed_list("protocol_words"),
+            # what is left out
+            _sealed_list("exclude_patient_ids"),
+            _sealed_list("exclude_names_with_birth_dates"),
+            _sealed_list("exclude_accession_numbers"),
+            _sealed_list("exclude_description_words"),
+            # what is made of it
+            _clear("group_by", "patient|study|series"),
+            Parameter("dry_run", type="boolean"),
         ),
         WITHDRAW_DAG_ID: (
-            Parameter("pseudonym", pattern=PSEUDONYM_PATTERN),
-            Parameter("patient_id", sealed=True, reserved=True),
-            Parameter("reason", sealed=True),
-            Parameter("ticket", pattern=TICKET_PATTERN),
+            _clear("pseudonym", PSEUDONYM_PATTERN),
+            _sealed("patient_id", reserved=True),
+            _sealed("reason"),
+            _clear("ticket", TICKET_PATTERN),
         ),
         RECALL_DAG_ID: (
-            Parameter("release", pattern=rf"{PROJECT_PATTERN}/[0-9]{{1,9}}"),
-            Parameter("instances", many=True, pattern=RESEARCH_UID_PATTERN),
-            Parameter("reason", sealed=True),
-            Parameter("ticket", pattern=TICKET_PATTERN),
+            _clear("release", rf"{PROJECT_PATTERN}/[0-9]{{1,9}}"),
+            _clear("instances", RESEARCH_UID_PATTERN, many=True),
+            _sealed("reason"),
+            _clear("ticket", TICKET_PATTERN),
         ),
     }
 )

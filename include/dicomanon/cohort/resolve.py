@@ -1,35 +1,76 @@
-"""Finds the studies that meet a request's criteria in the crosswalk; everything identifying stays in this process."""
+"""Finds what meets a request in the crosswalk; everything identifying stays in this process."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, TypeVar
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import islice
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from dicomanon.cohort.answers import values
+from dicomanon.cohort.attrition import Sieve, Step
 from dicomanon.cohort.criteria import CohortCriteria, split_patient_id
+from dicomanon.cohort.matching import Asked, Candidate, Level
 from dicomanon.crosswalk.rows import CohortStudy
-from dicomanon.identity import StudyFacts
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.database import Crosswalk
 
-T = TypeVar("T")
+_STUDIES_AT_ONCE = 1000
 
-MULTIPLE = "\\"
-"""Separates the values of a fact that has several (PS3.5 6.4)."""
+Identifier = tuple[str, str]
+"""Issuer of Patient ID, and Patient ID."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The studies of a cohort, and what of the request was not found, by position in its list, from 1."""
+    """What meets a request.
 
-    studies: tuple[CohortStudy, ...]
-    unmatched_patient_ids: tuple[int, ...]
-    unmatched_accession_numbers: tuple[int, ...]
+    Attributes
+    ----------
+    found
+        Studies, each with those of its series that meet the request, by study id.
+    attrition
+        How many were left at each criterion.
+    unmatched
+        By parameter, the entries that lead to no study, by place in the list, from 1.
+    """
+
+    found: tuple[Candidate, ...]
+    attrition: tuple[Step, ...]
+    unmatched: Mapping[str, tuple[int, ...]]
+
+
+class _Identifiers:
+    """The Patient IDs of a request, and the people that they lead to."""
+
+    def __init__(self, crosswalk: "Crosswalk", criteria: CohortCriteria, default_issuer: str) -> None:
+        self._default_issuer = default_issuer
+        self.wanted = self._of(criteria.patient_ids)
+        self.indexed = self._of(entry.patient_id for entry in criteria.index_dates)
+        self.unwanted = self._of(criteria.exclude_patient_ids)
+        asked = dict.fromkeys([*self.wanted, *self.indexed, *self.unwanted])
+        self.people: Mapping[Identifier, set[UUID]] = crosswalk.mapping.people_for_cohort(asked) if asked else {}
+
+    def unmatched(self, identifiers: Sequence[Identifier]) -> tuple[int, ...]:
+        """Return the places of identifiers that lead to nobody."""
+        return tuple(place for place, one in enumerate(identifiers, start=1) if one not in self.people)
+
+    def index_dates(self, criteria: CohortCriteria) -> dict[UUID, list[date]]:
+        """Return the index dates of the request by patient."""
+        found: dict[UUID, list[date]] = defaultdict(list)
+        for identifier, entry in zip(self.indexed, criteria.index_dates, strict=True):
+            for person in self.people.get(identifier, ()):
+                found[person].append(entry.day)
+        return found
+
+    def _of(self, texts: Iterable[str]) -> list[Identifier]:
+        return [split_patient_id(text, self._default_issuer) for text in texts]
 
 
 def resolve(crosswalk: "Crosswalk", criteria: CohortCriteria, default_issuer: str = "") -> Resolution:
-    """Return the studies that meet every criterion; modality is left to the instances, where it is exact.
+    """Return the studies and series that meet every criterion, out of what is stored.
 
     Parameters
     ----------
@@ -41,74 +82,53 @@ def resolve(crosswalk: "Crosswalk", criteria: CohortCriteria, default_issuer: st
     Retriable
         The crosswalk cannot be reached.
     """
-    identifiers = [split_patient_id(text, default_issuer) for text in criteria.patient_ids]
-    studies = list(
-        crosswalk.mapping.studies_for_cohort(
-            list(dict.fromkeys(identifiers)) or None, list(dict.fromkeys(criteria.accession_numbers)) or None
-        )
+    identifiers = _Identifiers(crosswalk, criteria, default_issuer)
+    excluded = {person for one in identifiers.unwanted for person in identifiers.people.get(one, ())}
+    asked = Asked.of(criteria, identifiers.index_dates(criteria), frozenset(excluded))
+    sieve = Sieve(asked)
+    found: list[Candidate] = []
+    studies = crosswalk.mapping.studies_for_cohort(
+        list(dict.fromkeys(identifiers.wanted or identifiers.indexed)) or None,
+        list(dict.fromkeys(criteria.accession_numbers)) or None,
     )
-    known = {study.patient_id for study in studies} if not criteria.accession_numbers else None
-    chosen = tuple(
-        study for study in studies if _in_window(study.facts, criteria) and _has_words(study.facts, criteria)
-    )
-    return Resolution(
-        studies=chosen,
-        unmatched_patient_ids=_positions(
-            identifiers, _unknown_patients(crosswalk, list(dict.fromkeys(identifiers)), known)
-        ),
-        unmatched_accession_numbers=_positions(
-            criteria.accession_numbers, _unknown_accession_numbers(crosswalk, criteria.accession_numbers)
-        ),
-    )
+    for page in _pages(studies):
+        found.extend(_sifted(crosswalk, sieve, page))
+    unmatched = {
+        "patient_ids": identifiers.unmatched(identifiers.wanted),
+        "index_dates": identifiers.unmatched(identifiers.indexed),
+        "exclude_patient_ids": identifiers.unmatched(identifiers.unwanted),
+        "names_with_birth_dates": asked.names.unmatched,
+        "accession_numbers": _unmatched_accession_numbers(crosswalk, criteria.accession_numbers),
+    }
+    return Resolution(tuple(found), sieve.attrition(), unmatched)
 
 
-def _in_window(facts: StudyFacts, criteria: CohortCriteria) -> bool:
-    """Compare real study dates; a study without a readable date is in no window."""
-    if criteria.study_date_from is None and criteria.study_date_to is None:
-        return True
-    first = criteria.study_date_from or date.min
-    last = criteria.study_date_to or date.max
-    return any(first <= day <= last for day in _days(facts.study_date))
-
-
-def _days(text: str) -> Iterator[date]:
-    for value in text.split(MULTIPLE):
-        try:
-            yield datetime.strptime(value.strip().replace(".", ""), "%Y%m%d").date()
-        except ValueError:
+def _sifted(crosswalk: "Crosswalk", sieve: Sieve, page: Sequence[CohortStudy]) -> list[Candidate]:
+    """Read of a page of studies what is asked, level by level, each of what the level before has left."""
+    left = [Candidate(study) for study in page]
+    sieve.enter(left)
+    for level in Level:
+        if not sieve.asks(level):
             continue
+        if level in {Level.NAMES, Level.PERSON} and not any(one.identities for one in left):
+            people = crosswalk.mapping.identities_for_cohort({one.study.patient_id for one in left})
+            left = [replace(one, identities=people.get(one.study.patient_id, ())) for one in left]
+        if level is Level.SERIES:
+            series = crosswalk.mapping.series_for_cohort([one.study.study_id for one in left])
+            left = [replace(one, series=series.get(one.study.study_id, ())) for one in left]
+        left = sieve.left(level, left)
+    return [replace(one, identities=()) for one in left]
 
 
-def _has_words(facts: StudyFacts, criteria: CohortCriteria) -> bool:
-    described = f"{facts.study_description} {facts.series_description}".casefold()
-    return all(word.casefold() in described for word in criteria.description_words)
+def _pages(studies: Iterator[CohortStudy]) -> Iterator[list[CohortStudy]]:
+    while page := list(islice(studies, _STUDIES_AT_ONCE)):
+        yield page
 
 
-def _unknown_patients(
-    crosswalk: "Crosswalk", identifiers: Sequence[tuple[str, str]], patients: set[UUID] | None
-) -> set[tuple[str, str]]:
-    """Return the identifiers that no de-identified study belongs to.
-
-    ``patients`` are those that all identifiers together lead to, where that is known: it saves asking for each.
-    """
-    if patients is not None:
-        if not patients:
-            return set(identifiers)
-        # With an issuer, an identifier leads to one patient at most; without, it may lead to several.
-        if len(patients) == len(identifiers) and all(issuer for issuer, _ in identifiers):
-            return set()
-    mapping = crosswalk.mapping
-    return {one for one in identifiers if next(iter(mapping.studies_for_cohort([one], None)), None) is None}
-
-
-def _unknown_accession_numbers(crosswalk: "Crosswalk", numbers: Sequence[str]) -> set[str]:
+def _unmatched_accession_numbers(crosswalk: "Crosswalk", numbers: Sequence[str]) -> tuple[int, ...]:
     if not numbers:
-        return set()
+        return ()
     known: set[str] = set()
     for study in crosswalk.mapping.studies_for_cohort(None, list(dict.fromkeys(numbers))):
-        known.update(value.strip() for value in study.facts.accession_number.split(MULTIPLE))
-    return set(numbers) - known
-
-
-def _positions(entries: Sequence[T], unknown: set[T]) -> tuple[int, ...]:
-    return tuple(number for number, entry in enumerate(entries, start=1) if entry in unknown)
+        known.update(values(study.facts.accession_number))
+    return tuple(place for place, number in enumerate(numbers, start=1) if number not in known)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from dicomanon import __version__
-from dicomanon.cohort.manifest import manifest_table, write_release
+from dicomanon.cohort.manifest import GroupBy, manifest_table, write_release
 from dicomanon.crosswalk.removals.rows import Tombstone
 from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.errors import Fatal
@@ -91,12 +91,13 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
             "removed_instances": tombstone.instances,
         },
     }
-    group_by = _told(release_folder(release_dir, tombstone.release), "group_by")
+    told = _told(release_folder(release_dir, tombstone.release), "group_by")
+    group_by: GroupBy = "study" if told == "study" else "series" if told == "series" else "patient"
     write_release(
         release_dir,
         target,
         manifest_table(instances),
-        group_by="study" if group_by == "study" else "patient",
+        group_by=group_by,
         facts=facts,
     )
     return True

@@ -51,9 +51,12 @@ def _release(config: StackConfig, counts: dict[str, int], project: str) -> Itera
     if number:
         folder = Path(pipeline_environment(config)["DICOMANON_RELEASE_DIR"]) / project / f"{number:04d}"
         yield f"release {project}/{number:04d} in {folder}"
+    elif counts.get("instances"):
+        yield "no release: it was only counted"
     elif counts:
         yield "no release: nothing that is stored meets the criteria"
     if counts:
         # Airflow keeps them in an order of its own.
-        names = sorted(counts, key=lambda name: (name not in _FIRST, _FIRST.index(name) if name in _FIRST else 0))
+        told = [name for name in counts if counts[name] or name in _FIRST]
+        names = sorted(told, key=lambda name: (_FIRST.index(name), "") if name in _FIRST else (len(_FIRST), name))
         yield ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names)

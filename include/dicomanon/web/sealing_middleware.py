@@ -156,9 +156,8 @@ def _check_conf(dag_id: str, conf: dict[str, Any]) -> None:
         parameter = parameters[name]
         if parameter.sealed or value is None:
             continue
-        texts = value if parameter.many and isinstance(value, list) else [value]
-        if not all(isinstance(text, str) and re.fullmatch(parameter.pattern, text) for text in texts):
-            raise _Refused(400, f"{name} must match {parameter.pattern}: it is kept in clear text.")
+        if not parameter.takes(value):
+            raise _Refused(400, f"{name} must {parameter.form}: it is kept in clear text.")
 
 
 def _refuse_clear_values(document: Any) -> None:

@@ -1,0 +1,131 @@
+"""The form of ``cohort_extraction``: one field for each parameter, in the words of whoever fills it in."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from airflow.sdk import Param
+
+from dicomanon.cohort.parameters import (
+    BODY_PART_PATTERN,
+    LATERALITY_PATTERN,
+    MODALITY_PATTERN,
+    PROJECT_PATTERN,
+    SEX_PATTERN,
+)
+from dicomanon.dag_params import sealed_list, sealed_text
+
+PROJECT, PEOPLE, STUDIES, SERIES = (
+    "Project",
+    "People",
+    "Studies",
+    "Series: one and the same series has to meet all of this",
+)
+LEFT_OUT, RESULT = "What is left out", "What is made of it"
+
+_MODALITIES = {
+    "CT": "CT: computed tomography", "MR": "MR: magnetic resonance", "PT": "PT: positron emission tomography",
+    "NM": "NM: nuclear medicine", "CR": "CR: computed radiography", "DX": "DX: digital radiography",
+    "MG": "MG: mammography", "US": "US: ultrasound", "XA": "XA: X-ray angiography", "RF": "RF: fluoroscopy",
+    "RTSTRUCT": "RTSTRUCT: radiotherapy structures", "SEG": "SEG: segmentation", "SR": "SR: structured report",
+}  # fmt: skip
+_BODY_PARTS = (
+    "ABDOMEN", "ANKLE", "BREAST", "CHEST", "CSPINE", "ELBOW", "FOOT", "HAND", "HEAD", "HEART", "HIP", "KNEE", "LSPINE",
+    "NECK", "PELVIS", "SHOULDER", "TSPINE", "WHOLEBODY", "WRIST",
+)  # fmt: skip
+"""Of PS3.16 Annex L, the frequent ones; a program may send any."""
+_SEXES = {"F": "Female", "M": "Male", "O": "Other"}
+_LATERALITIES = {"R": "Right", "L": "Left", "B": "Both", "U": "Unpaired"}
+
+_people_list, _people_text = partial(sealed_list, section=PEOPLE), partial(sealed_text, section=PEOPLE)
+_study_list, _study_text = partial(sealed_list, section=STUDIES), partial(sealed_text, section=STUDIES)
+_series_list, _left_out = partial(sealed_list, section=SERIES), partial(sealed_list, section=LEFT_OUT)
+
+
+def _choices(title: str, description: str, pattern: str, shown: Mapping[str, str], section: str) -> Param:
+    return Param(
+        None, type=["null", "array"], items={"type": "string", "pattern": rf"^(?:{pattern})$"}, examples=list(shown),
+        values_display=dict(shown), title=title, description=description, section=section,
+    )  # fmt: skip
+
+
+def _number(title: str, description: str, section: str, *, least: int = 0, whole: bool = True) -> Param:
+    return Param(
+        None, type=["null", "integer" if whole else "number"], minimum=least, exclusiveMaximum=1_000_000, title=title,
+        description=description, section=section,
+    )  # fmt: skip
+
+
+def cohort_params() -> dict[str, Param]:
+    """Return the fields in the order in which they are shown; those of sealed parameters take sealed values alone."""
+    return {
+        "project": Param(
+            type="string", pattern=rf"^(?:{PROJECT_PATTERN})$", title="Project",
+            description="Name or number of the project; kept in clear text, so nothing about a patient.",
+            section=PROJECT,
+        ),
+        "purpose": sealed_text("Purpose", "What the data are for; for the audit trail.", section=PROJECT),
+        "patient_ids": _people_list(
+            "Patient IDs",
+            "One per line; `ID^^^ISSUER` where another site issued it. Or paste a table whose first line names its"
+            " columns, one of them `MRN` or `Patient ID`.",
+        ),
+        "names_with_birth_dates": _people_list(
+            "Names with birth dates",
+            "`NAME, YYYY-MM-DD` a line. Or paste a table with the columns `Name` and `Birth date`.",
+        ),
+        "birth_date_from": _people_text("Born from", "YYYY-MM-DD, that day included."),
+        "birth_date_to": _people_text("Born until", "YYYY-MM-DD, that day included."),
+        "age_from": _people_text("Age from", "On the day of the study: `18` in years, or `006M`, `002W`, `010D`."),
+        "age_to": _people_text("Age to", "On the day of the study, included: `65` also takes who turns 66 tomorrow."),
+        "sex": _choices("Sex", "None chosen means all.", SEX_PATTERN, _SEXES, PEOPLE),
+        "accession_numbers": _study_list(
+            "Accession numbers", "One per line, or a table with the column `Accession number`."
+        ),
+        "study_date_from": _study_text("Study date from", "Real study date, YYYY-MM-DD, that day included."),
+        "study_date_to": _study_text("Study date to", "Real study date, YYYY-MM-DD, that day included."),
+        "index_dates": _study_list(
+            "Index dates",
+            "`PATIENT ID, YYYY-MM-DD` a line, such as the day of diagnosis. Or paste a table with the columns `MRN`"
+            " and `Date`. Only these patients are looked for, in the days around their date.",
+        ),
+        "days_before": _number("Days before", "How many days before the index date a study may be.", STUDIES),
+        "days_after": _number("Days after", "How many days after the index date a study may be.", STUDIES),
+        "description_words": _study_list(
+            "Description words", "One per line; all must occur in the study's or its series' description."
+        ),
+        "referring_service_words": _study_list(
+            "Referring service", "One per line; one must occur in the name of the service that requested the study."
+        ),
+        "modality": _choices(
+            "Modalities", "None chosen means all.", MODALITY_PATTERN, _MODALITIES, SERIES
+        ),
+        "body_part": _choices(
+            "Body parts", "As the devices name them; none chosen means all.", BODY_PART_PATTERN,
+            {part: part for part in _BODY_PARTS}, SERIES,
+        ),
+        "laterality": _choices("Laterality", "None chosen means all.", LATERALITY_PATTERN, _LATERALITIES, SERIES),
+        "contrast": Param(
+            None, type=["null", "string"], enum=[None, "yes", "no"], title="Contrast agent",
+            description="Whether one was used; nothing chosen means either.", section=SERIES,
+        ),
+        "slice_thickness_from": _number("Slice thickness from", "In mm, included.", SERIES, whole=False),
+        "slice_thickness_to": _number("Slice thickness to", "In mm, included.", SERIES, whole=False),
+        "images_from": _number("Images from", "How many objects of a series are stored, at least.", SERIES, least=1),
+        "images_to": _number("Images to", "How many objects of a series are stored, at most.", SERIES, least=1),
+        "manufacturer": _series_list("Manufacturer or model", "One per line; one must occur in the device's name."),
+        "protocol_words": _series_list("Protocol words", "One per line; all must occur in the protocol's name."),
+        "exclude_patient_ids": _left_out("Not these Patient IDs", "As above."),
+        "exclude_names_with_birth_dates": _left_out(
+            "Not these people", "`NAME, YYYY-MM-DD` a line. Who has no name or birth date is left out, too."
+        ),
+        "exclude_accession_numbers": _left_out("Not these accession numbers", "As above."),
+        "exclude_description_words": _left_out("Without these words", "One per line; a description with one of them."),
+        "group_by": Param(
+            "patient", type="string", enum=["patient", "study", "series"], title="Group by",
+            description="Tables beside the manifest: by study, and by patient or series where chosen.", section=RESULT,
+        ),
+        "dry_run": Param(
+            False, type="boolean", title="Only count",
+            description="Tells how many patients, studies and images there are, and releases nothing.", section=RESULT,
+        ),
+    }  # fmt: skip
