@@ -254,13 +254,13 @@ class Copies:
             "study", f"{study} ON o.id = t.study_id",
             id="c.study_id", patient_id="c.patient_id", study_index=_RANDOM_INDEX, research_study_uid=_NEW_UID,
         )  # fmt: skip
-        self._seal_facts()
         self._insert(
             "series",
             "FROM copied c CROSS JOIN (SELECT DISTINCT series_id FROM template) t JOIN crosswalk.series o"
             " ON o.id = t.series_id",
             id="c.series_id", study_id="c.study_id", series_index=_RANDOM_INDEX, research_series_uid=_NEW_UID,
         )  # fmt: skip
+        self._seal_facts()
         self._insert(
             "instance", "FROM copied c CROSS JOIN template t JOIN crosswalk.instance o ON o.id = t.id",
             id="c.first + t.n", study_id="c.study_id", series_id="c.series_id", sop_index=_RANDOM_INDEX,
@@ -277,17 +277,27 @@ class Copies:
         self._connection.commit()
 
     def _seal_facts(self) -> None:
-        """Give each study a key and facts of its own: cohorts open them."""
+        """Give each study a key, and study and series facts of their own: cohorts open them."""
         make_key = self._keys.maker(self._connection)
         rows = []
-        for number, study in self._connection.execute("SELECT number, study_id FROM copied"):
+        for number, study, series in self._connection.execute("SELECT number, study_id, series_id FROM copied"):
             key, wrapped = make_key("study", study)
             facts = collect({}, [StudyFacts("20200214", "101500", f"ACC-{number}", "CT CHEST", "CT", "AXIAL", "CHEST")])
-            rows.append((study, wrapped, seal_facts(key, "study.facts", study, facts)))
+            of_series = collect(
+                {}, [StudyFacts(modality="CT", body_part="CHEST", slice_thickness="1.25", contrast="NO")]
+            )
+            sealed = seal_facts(key, "study.facts", study, facts), seal_facts(key, "series.facts", series, of_series)
+            rows.append((study, series, wrapped, *sealed))
+        studies, series, keys, facts_of_studies, facts_of_series = (list(column) for column in zip(*rows, strict=True))
         self._connection.execute(
             "UPDATE crosswalk.study st SET key_wrapped = n.key, facts_sealed = n.facts"
             " FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[]) AS n (id, key, facts) WHERE st.id = n.id",
-            tuple(list(column) for column in zip(*rows, strict=True)),
+            (studies, keys, facts_of_studies),
+        )
+        self._connection.execute(
+            "UPDATE crosswalk.series se SET facts_sealed = n.facts"
+            " FROM unnest(%s::uuid[], %s::bytea[]) AS n (id, facts) WHERE se.id = n.id",
+            (series, facts_of_series),
         )
 
     def _insert(self, table: str, source: str, **values: str) -> None:

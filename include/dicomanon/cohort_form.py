@@ -20,7 +20,8 @@ PROJECT, PEOPLE, STUDIES, SERIES = (
     "Studies",
     "Series: one and the same series has to meet all of this",
 )
-LEFT_OUT, RESULT = "What is left out", "What is made of it"
+LEFT_OUT, SAMPLE, CONTROLS = "What is left out", "Fewer of them", "Controls"
+SPLIT, RESULT = "Train, validation, test", "What comes of it"
 
 _MODALITIES = {
     "CT": "CT: computed tomography", "MR": "MR: magnetic resonance", "PT": "PT: positron emission tomography",
@@ -38,6 +39,7 @@ _LATERALITIES = {"R": "Right", "L": "Left", "B": "Both", "U": "Unpaired"}
 
 _people_list, _people_text = partial(sealed_list, section=PEOPLE), partial(sealed_text, section=PEOPLE)
 _study_list, _study_text = partial(sealed_list, section=STUDIES), partial(sealed_text, section=STUDIES)
+_control_list = partial(sealed_list, section=CONTROLS)
 _series_list, _left_out = partial(sealed_list, section=SERIES), partial(sealed_list, section=LEFT_OUT)
 
 
@@ -120,9 +122,49 @@ def cohort_params() -> dict[str, Param]:
         ),
         "exclude_accession_numbers": _left_out("Not these accession numbers", "As above."),
         "exclude_description_words": _left_out("Without these words", "One per line; a description with one of them."),
+        "sample": Param(
+            "random", type="string", enum=["random", "first", "last"], title="Which ones",
+            description="Where not all are taken: the first or last by date, or drawn at random.", section=SAMPLE,
+        ),
+        "sample_seed": Param(
+            0, type="integer", minimum=0, exclusiveMaximum=1_000_000, title="Seed",
+            description="The same request with the same seed draws the same; another one draws, and splits, anew.",
+            section=SAMPLE,
+        ),
+        "per_patient": _number("Studies of each patient", "At most; empty means all.", SAMPLE, least=1),
+        "limit": _number(
+            "Limit", "At most so many patients, studies or series, as *Group by* says.", SAMPLE, least=1
+        ),
+        "controls_per_case": _number(
+            "Controls for each patient",
+            "People of the same sex and age who meet the criteria below, and those above on dates, people and series,"
+            " but are not in the cohort. Empty means none.",
+            CONTROLS, least=1,
+        ),
+        "control_age_years": Param(
+            2, type="number", minimum=0, maximum=100, title="Ages may differ by",
+            description="In years, on the day of the study.", section=CONTROLS,
+        ),
+        "control_patient_ids": _control_list("Patient IDs of controls", "One per line; none means anybody."),
+        "control_description_words": _control_list(
+            "Description words of controls", "One per line; all must occur in the study's or its series' description."
+        ),
+        "control_exclude_description_words": _control_list(
+            "Without these words", "One per line; a description with one of them is no control's."
+        ),
+        "split_train": _number("Train", "Percent of patients; all three together 100.", SPLIT),
+        "split_validation": _number("Validation", "Percent of patients.", SPLIT),
+        "split_test": _number(
+            "Test", "Percent of patients. In a project, a patient stays where he is for as long as shares and seed do.",
+            SPLIT,
+        ),
         "group_by": Param(
             "patient", type="string", enum=["patient", "study", "series"], title="Group by",
             description="Tables beside the manifest: by study, and by patient or series where chosen.", section=RESULT,
+        ),
+        "sort_by": Param(
+            "patient", type="string", enum=["patient", "modality", "size"], title="Sort by",
+            description="Order of the rows of the manifest; by size, the largest come first.", section=RESULT,
         ),
         "dry_run": Param(
             False, type="boolean", title="Only count",

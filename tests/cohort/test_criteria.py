@@ -61,6 +61,10 @@ def test_form_values_are_read() -> None:
         ({"project": "P", "slice_thickness_to": -1}, "slice_thickness_to"),
         ({"project": "P", "images_from": 1.5}, "images_from"),
         ({"project": "P", "patient_ids": ["1"], "dry_run": CANARY}, "dry_run"),
+        ({"project": "P", "patient_ids": ["1"], "split_train": 80, "split_test": 10}, "do not add up to 100"),
+        ({"project": "P", "patient_ids": ["1"], "control_patient_ids": [CANARY]}, "controls_per_case"),
+        ({"project": "P", "patient_ids": ["1"], "limit": 0}, "limit"),
+        ({"project": "P", "limit": 3, "split_train": 100}, "at least one criterion"),
         ({"project": "P", "patient_ids": ["1"] * 100_001}, "at most 100000 items"),
     ],
 )
@@ -91,6 +95,17 @@ def test_purpose_and_dry_run_change_no_meaning() -> None:
     plain = {"project": "P", "index_dates": ["1,2020-01-01"], "days_after": 9}
     asked = CohortCriteria.read({**plain, "purpose": CANARY, "dry_run": True})
     assert asked.canonical() == CohortCriteria.read(plain).canonical()
+
+
+def test_controls_meet_all_but_what_is_asked_of_cases() -> None:
+    asked = CohortCriteria.read({
+        "project": "P", "patient_ids": ["1"], "description_words": ["tumour"], "age_from": "18", "modality": ["CT"],
+        "index_dates": ["1,2020-01-01"], "days_after": 9, "limit": 3, "exclude_patient_ids": ["2"],
+        "controls_per_case": 2, "control_description_words": ["normal"], "split_train": 100,
+    })  # fmt: skip
+    assert asked.of_controls().given().keys() == {
+        "project", "age_from", "modality", "exclude_patient_ids", "description_words"}  # fmt: skip
+    assert asked.of_controls().description_words == ("normal",)
 
 
 def test_printing_shows_nothing() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.cohort.conftest import Study, admit
 
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.extract import CohortRequest, check_request, extract
@@ -141,6 +142,22 @@ def test_try_that_died_before_writing_is_finished_by_the_next(
     assert (services.settings.release_dir / "P" / "0001" / "release.json").is_file()
 
 
+def test_other_studies_than_an_earlier_try_entered_are_not_written(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many, but others: a limit makes room for what was stored meanwhile."""
+    asked = request(services, modality=["CT"], sample="first", limit=1, group_by="study")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(
+            "dicomanon.cohort.manifest.write_manifest", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        extract(services, asked)
+    admit(services.crosswalk, [Study("Z1", "19990101", "ACC-Z")])
+    with pytest.raises(Fatal, match="trigger the request anew"):
+        extract(services, asked)
+    assert not (services.settings.release_dir / "P").exists()
+
+
 def test_nothing_found_is_no_release(services: Services) -> None:
     counts = extract(services, request(services, patient_ids=["D4", "nobody"]))
     assert (counts["instances"], counts["release"], counts["unmatched_patient_ids"]) == (0, 0, 1)
@@ -193,3 +210,43 @@ def test_purpose_is_in_the_audit_trail_and_nowhere_else(services: Services) -> N
     assert "PURPOSE-CANARY" in services.crosswalk.audit.reason(entry).reveal()
     written = b"".join(path.read_bytes() for path in services.settings.release_dir.rglob("*") if path.is_file())
     assert b"PURPOSE-CANARY" not in written
+
+
+def test_split_is_by_patient_and_stays_where_it_was_in_the_next_release(services: Services) -> None:
+    shares = {"split_train": 50, "split_test": 50}
+    extract(services, request(services, patient_ids=["A1", "B2"], **shares))
+    extract(services, request(services, "manual__2", study_date_from="2020-01-01", **shares, sort_by="size"))
+    folder = services.settings.release_dir / "P"
+    first, second = (pd.read_parquet(folder / number / "manifest.parquet") for number in ("0001", "0002"))
+    parts = second.groupby("patient")["split"].unique().map(list).to_dict()
+    assert {len(part) for part in parts.values()} == {1}
+    assert len(parts) > first["patient"].nunique()
+    for patient, part in zip(first["patient"], first["split"], strict=True):
+        assert parts[patient] == [part]
+    release = json.loads((folder / "0002" / "release.json").read_text())
+    assert (release["split"], release["sort_by"]) == ({"train": 50, "validation": 0, "test": 50}, "size")
+
+
+def test_sample_and_limit_are_steps_of_attrition(services: Services) -> None:
+    asked = {"modality": ["CT", "MR"], "sample": "first", "per_patient": 1, "limit": 2}
+    counts = extract(services, request(services, **asked))
+    assert (counts["patients"], counts["studies"]) == (2, 2)
+    told = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())["attrition"]
+    assert [(step["criterion"], step["studies"]) for step in told[-2:]] == [("per_patient", 4), ("limit", 2)]
+
+
+def test_controls_are_others_of_the_same_sex_and_age(services: Services, ward: Crosswalk) -> None:
+    admit(ward, (
+        Study("K1", "20200601", "C-1", "CT head", name="Roe^Ann", birth_date="19500601", sex="F"),
+        Study("K2", "20200601", "C-2", "CT head", name="Poe^Bea", birth_date="19300601", sex="F"),
+        Study("K3", "20200601", "C-3", "CT head", name="Foe^Cal", birth_date="19500601", sex="M"),
+        Study("K4", "20200601", "C-4", "MR head", ("MR",), name="Soe^Dee", birth_date="19500601", sex="F"),
+    ))  # fmt: skip
+    counts = extract(services, request(services, patient_ids=["P1"], modality=["CT"], controls_per_case=3))
+    assert (counts["controls"], counts["patients"]) == (1, 2)
+    manifest = pd.read_parquet(services.settings.release_dir / "P" / "0001" / "manifest.parquet")
+    assert manifest.groupby("group")["patient"].nunique().to_dict() == {"case": 1, "control": 1}
+    (wanted,) = ward.mapping.studies_for_cohort(accession_numbers=["C-1"])
+    assert set(manifest.loc[manifest["group"] == "control", "StudyInstanceUID"]) == {wanted.research_study_uid}
+    words = {"control_description_words": ["thorax"], "controls_per_case": 1}
+    assert extract(services, request(services, "manual__2", patient_ids=["P1"], **words))["controls"] == 0

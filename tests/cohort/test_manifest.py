@@ -11,7 +11,15 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from dicomanon.cohort.manifest import SCHEMA, by_patient, by_study, counts, manifest_table, write_manifest
+from dicomanon.cohort.manifest import (
+    SCHEMA,
+    by_patient,
+    by_study,
+    counts,
+    kept_columns,
+    manifest_table,
+    write_manifest,
+)
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.values import Pseudonym, ResearchUid
 
@@ -102,3 +110,18 @@ def test_empty_cohort_has_an_empty_manifest() -> None:
 def test_many_batches_are_one_table(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dicomanon.cohort.manifest._ROWS_AT_ONCE", size)
     assert manifest_table(instances()).num_rows == 24
+
+
+def test_further_columns_are_found_again(tmp_path: Path) -> None:
+    table = manifest_table(instances(), columns={"split": lambda one: f"part of {one.patient}"})
+    write_manifest(tmp_path, table, group_by="series", facts={})
+    kept = kept_columns(tmp_path)
+    assert manifest_table(instances()[5:], columns=kept).column_names == [*SCHEMA.names, "split"]
+    assert {kept["split"](one) for one in instances()} == {"part of D0", "part of D1"}
+    assert kept_columns(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize(("sort_by", "column", "downwards"), [("modality", "Modality", False), ("size", "bytes", True)])
+def test_rows_are_in_the_order_asked_for(sort_by: str, column: str, downwards: bool) -> None:
+    values = manifest_table(instances(), sort_by=sort_by)[column].to_pylist()  # type: ignore[arg-type]
+    assert values == sorted(values, reverse=downwards)

@@ -159,8 +159,8 @@ def test_form_shows_one_field_for_each_parameter(answers: Answers) -> None:
     # The form makes a list of lines of an array of strings, a menu of an enum, a line of a string.
     for parameter in PARAMETERS[COHORT_DAG_ID]:
         kinds = params[parameter.name]["schema"]["type"]
-        told = {"integer": "number"}.get(kinds[-1], kinds[-1]) if isinstance(kinds, list) else kinds
-        assert told == parameter.type
+        kind = kinds[-1] if isinstance(kinds, list) else kinds
+        assert ("number" if kind == "integer" else kind) == parameter.type
         assert "format" not in params[parameter.name]["schema"]  # a sealed date is no date any more
 
 

@@ -32,6 +32,8 @@ from dicomanon.values import MASK
 MOST_IDENTIFIERS = 100_000
 _LONGEST_DAYS = 36_525
 """A hundred years."""
+_MOST_CONTROLS = 20
+_MOST_YEARS = 100
 
 _Line = Annotated[str, Field(min_length=1, max_length=256)]
 _Lines = Annotated[tuple[_Line, ...], BeforeValidator(read_lines), Field(max_length=MOST_IDENTIFIERS)]
@@ -51,6 +53,7 @@ _Day = Annotated[date | None, BeforeValidator(read_optional_day)]
 _Age = Annotated[Age | None, BeforeValidator(read_optional_age)]
 _Days = Annotated[int | None, Field(strict=True, ge=0, le=_LONGEST_DAYS)]
 _Count = Annotated[int | None, Field(strict=True, ge=1)]
+_Share = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value), Field(strict=True, ge=0, le=100)]
 _Millimetres = Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
@@ -61,8 +64,19 @@ _Laterality = Annotated[str, Field(pattern=rf"^(?:{LATERALITY_PATTERN})$")]
 _Read = BeforeValidator(read_lines)
 
 _WINDOWS = ("study_date", "birth_date", "age", "slice_thickness", "images")
-_SELECT_NOTHING = frozenset({"project", "purpose", "days_before", "days_after", "group_by", "dry_run"})
+_SHAPE = frozenset(
+    {"sample", "sample_seed", "per_patient", "limit", "controls_per_case", "control_age_years", "control_patient_ids",
+     "control_description_words", "control_exclude_description_words", "split_train", "split_validation", "split_test",
+     "group_by", "sort_by", "dry_run"}
+)  # fmt: skip
+"""What is made of the studies that meet the request."""
+_SELECT_NOTHING = _SHAPE | {"project", "purpose", "days_before", "days_after"}
 """What is no criterion, beside what only leaves out."""
+_NOT_OF_CONTROLS = _SHAPE | {
+    "purpose", "patient_ids", "names_with_birth_dates", "accession_numbers", "index_dates", "days_before", "days_after",
+    "description_words", "exclude_description_words",
+}  # fmt: skip
+"""What is asked of cases alone."""
 _MEAN_NOTHING = {"purpose", "dry_run"}
 """What does not change which cohort is asked for."""
 
@@ -115,8 +129,24 @@ class CohortCriteria(BaseModel):
         Words that must all occur in Protocol Name.
     exclude_patient_ids, exclude_names_with_birth_dates, exclude_accession_numbers, exclude_description_words
         Whoever or whatever meets one of these is left out; of words, one is enough.
+    sample, sample_seed
+        Which studies are taken where not all are: the first or last by date, or drawn; another seed draws others.
+    per_patient
+        How many studies of each patient are taken at most.
+    limit
+        How many patients, studies or series (as ``group_by`` says) are taken at most.
+    controls_per_case, control_age_years
+        How many controls each patient of the cohort gets: people of the same sex whose age, on the day of their study,
+        differs by so many years at most.
+    control_patient_ids, control_description_words, control_exclude_description_words
+        What studies of controls have to meet instead of the request's identifiers, index dates and description words;
+        everything else that is asked, they have to meet as well.
+    split_train, split_validation, split_test
+        Percent of patients; together 100, or not given at all.
     group_by
         Which tables are beside the manifest: by study, and by patient or series where that is asked for.
+    sort_by
+        How the rows of the manifest are ordered: by patient, by modality, or the largest objects first.
     dry_run
         Whether only to count; then there is no release.
     """
@@ -154,7 +184,20 @@ class CohortCriteria(BaseModel):
     exclude_names_with_birth_dates: _Names = ()
     exclude_accession_numbers: _AccessionNumbers = ()
     exclude_description_words: _Lines = ()
+    sample: Literal["first", "last", "random"] = "random"
+    sample_seed: Annotated[int, Field(strict=True, ge=0)] = 0
+    per_patient: _Count = None
+    limit: _Count = None
+    controls_per_case: Annotated[int | None, Field(strict=True, ge=1, le=_MOST_CONTROLS)] = None
+    control_age_years: Annotated[float, Field(strict=True, ge=0, le=_MOST_YEARS)] = 2.0
+    control_patient_ids: _PatientIds = ()
+    control_description_words: _Lines = ()
+    control_exclude_description_words: _Lines = ()
+    split_train: _Share = 0
+    split_validation: _Share = 0
+    split_test: _Share = 0
     group_by: Literal["patient", "study", "series"] = "patient"
+    sort_by: Literal["patient", "modality", "size"] = "patient"
     dry_run: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
@@ -167,6 +210,10 @@ class CohortCriteria(BaseModel):
             raise ValueError("give at least one criterion: everything that was ever stored is not a cohort")
         if bool(self.index_dates) != (self.days_before is not None or self.days_after is not None):
             raise ValueError("index_dates and days_before or days_after go together")
+        if self.shares() and sum(self.shares().values()) != 100:  # noqa: PLR2004
+            raise ValueError("split_train, split_validation and split_test do not add up to 100")
+        if self.controls_per_case is None and any(name.startswith("control_") for name in self.given()):
+            raise ValueError("controls are asked for by controls_per_case")
         return self
 
     def __repr__(self) -> str:
@@ -203,6 +250,23 @@ class CohortCriteria(BaseModel):
         """Tell whether a criterion is given that not every study meets, beside what is left out."""
         return any(name not in _SELECT_NOTHING and not name.startswith("exclude_") for name in self.given())
 
+    def shares(self) -> dict[str, int]:
+        """Return the percent of each part of the split; nothing where none is asked for."""
+        shares = {"train": self.split_train, "validation": self.split_validation, "test": self.split_test}
+        return shares if any(shares.values()) else {}
+
+    def of_controls(self) -> "CohortCriteria":
+        """Return what studies of controls have to meet."""
+        fields = type(self).model_fields
+        return self.model_copy(
+            update={name: fields[name].default for name in _NOT_OF_CONTROLS}
+            | {
+                "patient_ids": self.control_patient_ids,
+                "description_words": self.control_description_words,
+                "exclude_description_words": self.control_exclude_description_words,
+            }
+        )
+
     def canonical(self) -> str:
         """Return one text per meaning: lists sorted, doubles dropped; to be digested with a key.
 
@@ -219,7 +283,7 @@ class CohortCriteria(BaseModel):
         return {
             name: len(value) if isinstance(value, tuple) else 1
             for name, value in self.given().items()
-            if name not in {"project", "group_by"}
+            if name not in {"project", "group_by", "sort_by"}
         }
 
 

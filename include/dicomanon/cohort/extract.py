@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import JsonValue
 
 from dicomanon import __version__
+from dicomanon.cohort.attrition import Step
+from dicomanon.cohort.controls import Controls, find_controls
 from dicomanon.cohort.criteria import CohortCriteria
-from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
+from dicomanon.cohort.manifest import Columns, ManifestCounts, counts, manifest_table, write_release
+from dicomanon.cohort.matching import Candidate
 from dicomanon.cohort.resolve import Resolution, resolve
 from dicomanon.cohort.sealing import open_conf
+from dicomanon.cohort.shaping import Digest, shape, split_of
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
-from dicomanon.crosswalk.rows import CohortInstance
+from dicomanon.crosswalk.rows import CohortInstance, ReleaseRow
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ log = logging.getLogger(__name__)
 
 Counts = dict[str, int]
 
-_IDENTIFIERS = ("patient_ids", "names_with_birth_dates", "accession_numbers", "index_dates")
+_IDENTIFIERS = ("patient_ids", "names_with_birth_dates", "accession_numbers", "index_dates", "control_patient_ids")
 """Parameters whose entries are of one patient or study each."""
 
 _MOST_POSITIONS = 200
@@ -115,11 +119,11 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         sum(len(getattr(criteria, name)) for name in _IDENTIFIERS),
         subject=Subject(SubjectKind.PROJECT, criteria.project),
     )
-    resolution = resolve(crosswalk, criteria, settings.default_issuer)
-    _log_unmatched(resolution)
-    instances = _instances(crosswalk, resolution)
-    table = manifest_table(instances)
-    told = _told(resolution)
+    cohort = _cohort(services, criteria)
+    _log_unmatched(cohort.unmatched)
+    instances = _instances(crosswalk, cohort)
+    table = manifest_table(instances, columns=cohort.columns, sort_by=criteria.sort_by)
+    told = cohort.told()
     if criteria.dry_run or not instances:
         return asdict(counts(table)) | told | {"release": 0}
     digest = services.keyring.index("cohort.criteria", criteria.canonical())
@@ -141,40 +145,89 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         "profile_versions": sorted({instance.profile_version for instance in instances}),
         "criteria_digest": digest.hex(),
         "criteria": criteria.counts(),
-        "attrition": [asdict(step) for step in resolution.attrition],
-        **{f"unmatched_{name}": list(places) for name, places in resolution.unmatched.items()},
+        "sort_by": criteria.sort_by,
+        "split": criteria.shares(),
+        "controls": len(cohort.controls.found),
+        "attrition": [asdict(step) for step in cohort.attrition],
+        **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
     }
     target = settings.release_dir / criteria.project / f"{release.number:04d}"
     if not target.exists():
-        # What is stored stays stored: an equal number of instances is the same set as in an earlier try.
-        if release.instances != len(instances):
-            raise Fatal("instances were stored between two tries of this request: trigger the request anew")
+        _require_same(crosswalk, release, instances)
         write_release(settings.release_dir, target, table, group_by=criteria.group_by, facts=facts)
         # A removal may have ended it since it was entered, and then looked for its folder in vain.
         mark_if_ended(crosswalk, settings.release_dir, release)
     return _written_counts(target) | told | {"release": release.number}
 
 
+def _require_same(crosswalk: "Crosswalk", release: ReleaseRow, instances: Sequence[CohortInstance]) -> None:
+    """Refuse to write what is not what was entered: an earlier try, which could not write, may have found other things.
+
+    Raises
+    ------
+    Fatal
+        Instances were stored or removed since.
+    """
+    entered = {instance.instance_id for instance in crosswalk.removals.release_instances(release.id)}
+    if release.instances != len(instances) or entered != {instance.instance_id for instance in instances}:
+        raise Fatal("instances were stored between two tries of this request: trigger the request anew")
+
+
 def _criteria(services: Services, request: CohortRequest) -> CohortCriteria:
     return CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
 
 
-def _instances(crosswalk: "Crosswalk", resolution: Resolution) -> list[CohortInstance]:
-    wanted = {series.research_series_uid for study in resolution.found for series in study.series}
-    found: Iterable[CohortInstance] = crosswalk.mapping.cohort_instances(
-        [candidate.study.study_id for candidate in resolution.found]
-    )
+@dataclass(frozen=True, slots=True)
+class _Cohort:
+    """Who is in: what met the request and was taken, the controls of those, and what the manifest says of either."""
+
+    resolution: Resolution
+    taken: tuple[Candidate, ...]
+    controls: Controls
+    attrition: tuple[Step, ...]
+    columns: Columns
+
+    @property
+    def unmatched(self) -> Mapping[str, tuple[int, ...]]:
+        """By parameter, the places of entries that lead to no study."""
+        return {**self.resolution.unmatched, "control_patient_ids": self.controls.unmatched_patient_ids}
+
+    def told(self) -> Counts:
+        """Return what is told beside what was found: counts alone."""
+        steps = enumerate(self.attrition)
+        return (
+            {f"unmatched_{name}": len(places) for name, places in self.unmatched.items()}
+            # Airflow orders them by name.
+            | {f"studies_after_{number:02d}_{step.criterion}": step.studies for number, step in steps}
+            | {f"not_known_{step.criterion}": step.not_known for step in self.attrition if step.not_known}
+            | {"controls": len(self.controls.found)}
+        )
+
+
+def _cohort(services: Services, criteria: CohortCriteria) -> _Cohort:
+    crosswalk, issuer = services.crosswalk, services.settings.default_issuer
+
+    def chance(of: str) -> Digest:
+        return lambda text: services.keyring.index(of, f"{criteria.project}|{criteria.sample_seed}|{text}")
+
+    draw, place = chance("cohort.draw"), chance("cohort.split")
+    resolution = resolve(crosswalk, criteria, issuer)
+    shaped = shape(resolution.found, criteria, draw, resolution.attrition[-1])
+    controls = find_controls(crosswalk, criteria, resolution.found, shaped.found, issuer, draw)
+    columns: dict[str, Callable[[CohortInstance], str]] = {}
+    if shares := criteria.shares():
+        columns["split"] = lambda instance: split_of(instance.patient, shares, place)
+    if criteria.controls_per_case is not None:
+        of_controls = {control.study.study_id for control in controls.found}
+        columns["group"] = lambda instance: "control" if instance.study_id in of_controls else "case"
+    return _Cohort(resolution, shaped.found, controls, resolution.attrition + shaped.steps, columns)
+
+
+def _instances(crosswalk: "Crosswalk", cohort: _Cohort) -> list[CohortInstance]:
+    studies = (*cohort.taken, *cohort.controls.found)
+    wanted = {series.research_series_uid for study in studies for series in study.series}
+    found: Iterable[CohortInstance] = crosswalk.mapping.cohort_instances([study.study.study_id for study in studies])
     return [instance for instance in found if instance.research_series_uid in wanted]
-
-
-def _told(resolution: Resolution) -> Counts:
-    """Return what of a resolution is told beside what was found: counts alone."""
-    return (
-        {f"unmatched_{name}": len(places) for name, places in resolution.unmatched.items()}
-        # Airflow orders them by name.
-        | {f"studies_after_{n:02d}_{step.criterion}": step.studies for n, step in enumerate(resolution.attrition)}
-        | {f"not_known_{step.criterion}": step.not_known for step in resolution.attrition if step.not_known}
-    )
 
 
 def _written_counts(target: Path) -> Counts:
@@ -185,8 +238,8 @@ def _written_counts(target: Path) -> Counts:
         raise Fatal(f"the release that is already there cannot be read: {type(error).__name__}") from None
 
 
-def _log_unmatched(resolution: Resolution) -> None:
-    for name, positions in resolution.unmatched.items():
+def _log_unmatched(unmatched: Mapping[str, tuple[int, ...]]) -> None:
+    for name, positions in unmatched.items():
         if positions:
             shown = ", ".join(str(position) for position in positions[:_MOST_POSITIONS])
             more = ", ..." if len(positions) > _MOST_POSITIONS else ""

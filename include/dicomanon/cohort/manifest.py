@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 from uuid import uuid4
 
@@ -38,9 +40,15 @@ before two patients were found to be one. Whoever splits a cohort by patient goe
 
 GroupBy = Literal["patient", "study", "series"]
 
+SortBy = Literal["patient", "modality", "size"]
+
 ORDER: Final = [
     (name, "ascending") for name in ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 ]
+ORDERS: Final[Mapping[SortBy, list[tuple[str, str]]]] = MappingProxyType(
+    {"patient": ORDER, "modality": [("Modality", "ascending"), *ORDER], "size": [("bytes", "descending"), *ORDER]}
+)
+"""None of them tells anything of real dates or identifiers."""
 
 _ROWS_AT_ONCE: Final = 50_000
 
@@ -56,18 +64,56 @@ class ManifestCounts:
     bytes: int
 
 
-def manifest_table(instances: Iterable[CohortInstance]) -> pa.Table:
-    """Return the manifest in its one order, whatever the order that the rows come in."""
+Columns = Mapping[str, Callable[[CohortInstance], str]]
+"""Further columns of a manifest, by what they say of an instance."""
+
+
+def manifest_table(
+    instances: Iterable[CohortInstance], *, columns: Columns = MappingProxyType({}), sort_by: SortBy = "patient"
+) -> pa.Table:
+    """Return the manifest in the order asked for, whatever the order that the rows come in."""
+    schema = _schema(columns)
     batches: list[pa.RecordBatch] = []
     rows: list[tuple[Any, ...]] = []
     for instance in instances:
-        rows.append(_row(instance))
+        rows.append(_row(instance) + tuple(tell(instance) for tell in columns.values()))
         if len(rows) == _ROWS_AT_ONCE:
-            batches.append(_batch(rows))
+            batches.append(_batch(rows, schema))
             rows = []
     if rows:
-        batches.append(_batch(rows))
-    return pa.Table.from_batches(batches, SCHEMA).sort_by(ORDER).combine_chunks()
+        batches.append(_batch(rows, schema))
+    return pa.Table.from_batches(batches, schema).sort_by(ORDERS[sort_by]).combine_chunks()
+
+
+def kept_columns(folder: Path) -> Columns:
+    """Return what the manifest in a folder says beside the columns of every manifest; nothing if there is none.
+
+    Raises
+    ------
+    Fatal
+        It cannot be read.
+    """
+    path = folder / "manifest.parquet"
+    if not path.exists():
+        return {}
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise Fatal(f"the manifest of a release cannot be read: {type(error).__name__}") from None
+    uids = table["SOPInstanceUID"].to_pylist()
+    return {
+        name: partial(_looked_up, dict(zip(uids, table[name].to_pylist(), strict=True)))
+        for name in table.schema.names
+        if name not in SCHEMA.names
+    }
+
+
+def _looked_up(told: Mapping[str, str], instance: CohortInstance) -> str:
+    return told.get(instance.research_sop_uid, "")
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    return pa.schema([*SCHEMA, *(pa.field(name, pa.string(), nullable=False) for name in columns)])
 
 
 def counts(table: pa.Table) -> ManifestCounts:
@@ -168,10 +214,10 @@ def _row(instance: CohortInstance) -> tuple[Any, ...]:
     )
 
 
-def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+def _batch(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
     columns = zip(*rows, strict=True)
     return pa.RecordBatch.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
     )
 
 

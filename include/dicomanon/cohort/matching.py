@@ -4,7 +4,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import IntEnum
@@ -163,16 +163,22 @@ def _on_index_day(asked: Asked, one: Candidate) -> Answer:
 
 def _of_age(asked: Asked, one: Candidate) -> Answer:
     youngest, oldest = asked.criteria.age_from, asked.criteria.age_to
-    pairs = product(_birth_days(one), days(one.study.facts.study_date))
+    pairs = product(birth_days(one.identities), days(one.study.facts.study_date))
     return any_of(within_ages(youngest, oldest, born, day) for born, day in pairs)
 
 
-def _birth_days(one: Candidate) -> list[date]:
-    return [day for known in one.identities for day in days(known.birth_date)]
+def birth_days(identities: Iterable[PatientIdentity]) -> list[date]:
+    """Return the birth dates that are told of a person."""
+    return [day for known in identities for day in days(known.birth_date)]
+
+
+def sexes(identities: Iterable[PatientIdentity]) -> list[str]:
+    """Return the sexes that are told of a person (PS3.3 C.7.1.1: M, F, O)."""
+    return [sex for known in identities if (sex := known.sex.strip().upper())]
 
 
 def _of_sex(asked: Asked, one: Candidate) -> Answer:
-    return any_of(known.sex.strip().upper() in asked.criteria.sex for known in one.identities if known.sex.strip())
+    return any_of(sex in asked.criteria.sex for sex in sexes(one.identities))
 
 
 def _with_contrast(asked: CohortCriteria, one: CohortSeries) -> Answer:
@@ -225,7 +231,9 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion(
         "birth_date",
         Level.PERSON,
-        lambda asked, one: within_days(asked.criteria.birth_date_from, asked.criteria.birth_date_to, _birth_days(one)),
+        lambda asked, one: within_days(
+            asked.criteria.birth_date_from, asked.criteria.birth_date_to, birth_days(one.identities)
+        ),
     ),
     Criterion("age", Level.PERSON, _of_age),
     Criterion(STORED, Level.SERIES, lambda _, one: bool(one.series)),

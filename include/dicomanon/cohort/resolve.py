@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from dicomanon.cohort.answers import values
@@ -16,6 +16,8 @@ from dicomanon.crosswalk.rows import CohortStudy
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.database import Crosswalk
+
+T = TypeVar("T")
 
 _STUDIES_AT_ONCE = 1000
 
@@ -91,7 +93,7 @@ def resolve(crosswalk: "Crosswalk", criteria: CohortCriteria, default_issuer: st
         list(dict.fromkeys(identifiers.wanted or identifiers.indexed)) or None,
         list(dict.fromkeys(criteria.accession_numbers)) or None,
     )
-    for page in _pages(studies):
+    for page in pages(studies):
         found.extend(_sifted(crosswalk, sieve, page))
     unmatched = {
         "patient_ids": identifiers.unmatched(identifiers.wanted),
@@ -120,8 +122,9 @@ def _sifted(crosswalk: "Crosswalk", sieve: Sieve, page: Sequence[CohortStudy]) -
     return [replace(one, identities=()) for one in left]
 
 
-def _pages(studies: Iterator[CohortStudy]) -> Iterator[list[CohortStudy]]:
-    while page := list(islice(studies, _STUDIES_AT_ONCE)):
+def pages(rows: Iterator[T]) -> Iterator[list[T]]:
+    """Yield rows, so many at once as are asked about in one query."""
+    while page := list(islice(rows, _STUDIES_AT_ONCE)):
         yield page
 
 

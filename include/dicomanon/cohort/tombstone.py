@@ -4,11 +4,11 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from dicomanon import __version__
-from dicomanon.cohort.manifest import GroupBy, manifest_table, write_release
+from dicomanon.cohort.manifest import GroupBy, SortBy, kept_columns, manifest_table, write_release
 from dicomanon.crosswalk.removals.rows import Tombstone
 from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.errors import Fatal
@@ -91,14 +91,16 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
             "removed_instances": tombstone.instances,
         },
     }
-    told = _told(release_folder(release_dir, tombstone.release), "group_by")
-    group_by: GroupBy = "study" if told == "study" else "series" if told == "series" else "patient"
+    former = release_folder(release_dir, tombstone.release)
+    group_by: GroupBy = _one_of(GroupBy, _told(former, "group_by"))
+    sort_by: SortBy = _one_of(SortBy, _told(former, "sort_by"))
     write_release(
         release_dir,
         target,
-        manifest_table(instances),
+        # Everybody stays in the part of a split, and a case or a control.
+        manifest_table(instances, columns=kept_columns(former), sort_by=sort_by),
         group_by=group_by,
-        facts=facts,
+        facts=facts | {"sort_by": sort_by},
     )
     return True
 
@@ -118,6 +120,11 @@ def _facts(tombstone: Tombstone) -> dict[str, Any]:
         "SOPInstanceUID": list(tombstone.research_sop_uids),
         "replaced_by": tombstone.replaced_by.number if tombstone.replaced_by else None,
     }
+
+
+def _one_of(choices: Any, told: object) -> Any:
+    """Return the choice that was told, the first one where none was: releases of before had no choice."""
+    return told if told in get_args(choices) else get_args(choices)[0]
 
 
 def _told(folder: Path, name: str) -> object:
