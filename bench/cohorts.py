@@ -32,7 +32,8 @@ def mrns(many: int) -> list[str]:
 
 
 def requests(patients: int) -> dict[str, dict[str, Any]]:
-    people = [f"{identity(n).name}, 1970-01-31" for n in range(0, patients, max(1, patients // 312))][:312]
+    known = [identity(number) for number in range(0, patients, max(1, patients // 312))][:312]
+    people = [f"{one.name}, {one.birth_date}" for one in known]
     return {
         "312 MRNs, chest CT, thin, native": {"patient_ids": mrns(312), **SERIES},
         "312 MRNs with index dates": {

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from itertools import groupby
@@ -58,7 +58,8 @@ WANTED_TRACE_MS, WANTED_FORWARD_MS, WANTED_RESOLVE_S, WANTED_ROWS = 5.0, 50.0, 3
 
 
 def identity(number: int) -> PatientIdentity:
-    return PatientIdentity(f"MRN-{number:08d}", "", f"FAMILY{number}^GIVEN", "19700131", "F")
+    born = date(1930, 1, 1) + timedelta(days=number % 25_000)
+    return PatientIdentity(f"MRN-{number:08d}", "", f"FAMILY{number}^GIVEN", f"{born:%Y%m%d}", "F")
 
 
 def research(uid: str) -> str:

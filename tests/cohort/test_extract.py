@@ -41,7 +41,8 @@ def services(clinic: Crosswalk, keyring: Keyring, tmp_path: Path) -> Services:
 
 def found(crosswalk: Crosswalk, issuer: str = "HOME", **criteria: Any) -> set[str]:
     resolution = resolve(crosswalk, CohortCriteria.read({"project": "P", **criteria}), issuer)
-    return {one.study.facts.accession_number for one in resolution.found}
+    ids = {one.study.study_id for one in resolution.found}
+    return {one.facts.accession_number for one in crosswalk.mapping.studies_for_cohort() if one.study_id in ids}
 
 
 def request(services: Services, run_id: str = "manual__1", **conf: Any) -> CohortRequest:

@@ -18,10 +18,12 @@ def resolved(crosswalk: Crosswalk, **criteria: Any) -> Resolution:
 
 def found(crosswalk: Crosswalk, **criteria: Any) -> str:
     """Return the studies found, and of each how many series."""
+    series = {one.study.study_id: len(one.series) for one in resolved(crosswalk, **criteria).found}
     return " ".join(
         sorted(
-            f"{one.study.facts.accession_number.removeprefix('W-')}:{len(one.series)}"
-            for one in resolved(crosswalk, **criteria).found
+            f"{one.facts.accession_number.removeprefix('W-')}:{series[one.study_id]}"
+            for one in crosswalk.mapping.studies_for_cohort()
+            if one.study_id in series
         )
     )
 

@@ -101,6 +101,11 @@ def test_split_keeps_its_shares_and_everybody_where_they_are() -> None:
     assert {split_of(person, {"train": 100, "validation": 0, "test": 0}, keyed(1)) for person in people} == {"train"}
 
 
+@pytest.mark.parametrize(("digest", "part"), [(b"\x00" * 16, "train"), (b"\xff" * 16, "test")])
+def test_split_has_a_part_for_both_ends_of_the_line(digest: bytes, part: str) -> None:
+    assert split_of("D1", {"train": 50, "validation": 0, "test": 50}, lambda _: digest) == part
+
+
 def imaged(person: int, sex: str, years: float, study: int = 0) -> Imaged:
     return Imaged(UUID(int=person), UUID(int=study or 1000 + person), sex, round(years * 365.25))
 

@@ -25,7 +25,7 @@ from dicomanon.cohort.answers import (
 )
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.entries import NameWithBirthDate
-from dicomanon.crosswalk.identities import surely_one_person
+from dicomanon.crosswalk.identities import name_words, surely_one_person
 from dicomanon.crosswalk.rows import CohortSeries, CohortStudy
 from dicomanon.identity import PatientIdentity
 
@@ -53,10 +53,12 @@ class NameFinder:
     """Finds people by name and birth date, and remembers which entries were found."""
 
     def __init__(self, entries: Sequence[NameWithBirthDate]) -> None:
-        self._asked: dict[date, list[tuple[int, PatientIdentity]]] = defaultdict(list)
+        # By birth date and each word of the name: some birth dates, such as January 1st, are shared by many.
+        self._asked: dict[tuple[date, str], list[tuple[int, PatientIdentity]]] = defaultdict(list)
         for place, entry in enumerate(entries, start=1):
             identity = PatientIdentity("", name=entry.name, birth_date=entry.birth_date.strftime("%Y%m%d"))
-            self._asked[entry.birth_date].append((place, identity))
+            for word in set(name_words(entry.name)):
+                self._asked[entry.birth_date, word].append((place, identity))
         self._missing = set(range(1, len(entries) + 1))
 
     @property
@@ -66,9 +68,17 @@ class NameFinder:
 
     def find(self, identities: Sequence[PatientIdentity]) -> Answer:
         """Tell whether a person is one of those asked for; unknown where name or birth date is."""
-        told = [(known, day) for known in identities if known.name for day in days(known.birth_date)]
+        told = [
+            (known, day, word)
+            for known in identities
+            for day in days(known.birth_date)
+            for word in name_words(known.name)
+        ]
         met = {
-            place for known, day in told for place, asked in self._asked.get(day, ()) if surely_one_person(known, asked)
+            place
+            for known, day, word in told
+            for place, asked in self._asked.get((day, word), ())
+            if surely_one_person(known, asked)
         }
         self._missing -= met
         return bool(met) if told else None

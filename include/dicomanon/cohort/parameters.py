@@ -80,8 +80,8 @@ def _sealed(name: str, *, reserved: bool = False) -> Parameter:
     return Parameter(name, sealed=True, reserved=reserved)
 
 
-def _sealed_list(name: str) -> Parameter:
-    return Parameter(name, sealed=True, reserved=True, type="array")
+def _sealed_list(name: str, *, reserved: bool = True) -> Parameter:
+    return Parameter(name, sealed=True, reserved=reserved, type="array")
 
 
 _LARGEST_NUMBER = 1_000_000
@@ -130,8 +130,8 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _number("slice_thickness_to"),
             _number("images_from"),
             _number("images_to"),
-            _sealed_list("manufacturer"),
-            _sealed_list("protocol_words"),
+            _sealed_list("manufacturer", reserved=False),
+            _sealed_list("protocol_words", reserved=False),
             # what is left out
             _sealed_list("exclude_patient_ids"),
             _sealed_list("exclude_names_with_birth_dates"),

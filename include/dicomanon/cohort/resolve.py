@@ -13,6 +13,7 @@ from dicomanon.cohort.attrition import Sieve, Step
 from dicomanon.cohort.criteria import CohortCriteria, split_patient_id
 from dicomanon.cohort.matching import Asked, Candidate, Level
 from dicomanon.crosswalk.rows import CohortStudy
+from dicomanon.identity import StudyFacts
 
 if TYPE_CHECKING:
     from dicomanon.crosswalk.database import Crosswalk
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STUDIES_AT_ONCE = 1000
+_NO_FACTS = StudyFacts()
 
 Identifier = tuple[str, str]
 """Issuer of Patient ID, and Patient ID."""
@@ -32,7 +34,7 @@ class Resolution:
     Attributes
     ----------
     found
-        Studies, each with those of its series that meet the request, by study id.
+        Studies, each with those of its series that meet the request, by study id; of the facts the study date alone.
     attrition
         How many were left at each criterion.
     unmatched
@@ -119,7 +121,13 @@ def _sifted(crosswalk: "Crosswalk", sieve: Sieve, page: Sequence[CohortStudy]) -
             series = crosswalk.mapping.series_for_cohort([one.study.study_id for one in left])
             left = [replace(one, series=series.get(one.study.study_id, ())) for one in left]
         left = sieve.left(level, left)
-    return [replace(one, identities=()) for one in left]
+    return [_kept(one) for one in left]
+
+
+def _kept(one: Candidate) -> Candidate:
+    """Keep of a study what is still asked when all were seen: its date, and which series are in."""
+    series = tuple(replace(one_of_it, facts=_NO_FACTS) for one_of_it in one.series)
+    return Candidate(replace(one.study, facts=StudyFacts(study_date=one.study.facts.study_date)), (), series)
 
 
 def pages(rows: Iterator[T]) -> Iterator[list[T]]:

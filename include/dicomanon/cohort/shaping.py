@@ -58,7 +58,7 @@ def split_of(person: str, shares: Mapping[str, int], place: Digest) -> str:
     shares
         Percent by part; they add up to 100.
     """
-    point = int.from_bytes(place(person)[:8]) * 100 / (1 << 64)
+    point = int.from_bytes(place(person)[:8]) * 100 >> 64
     for part, share in shares.items():
         if point < share:
             return part

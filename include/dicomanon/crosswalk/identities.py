@@ -35,7 +35,7 @@ def differing_parts(known: PatientIdentity, seen: PatientIdentity) -> tuple[str,
 def tells(identity: PatientIdentity, part: str) -> bool:
     """Whether the identity says something of a part that can be compared."""
     if part == "name":
-        return bool(_tokens(identity.name))
+        return bool(name_words(identity.name))
     return bool((_birth_date if part == "birth_date" else _sex)(getattr(identity, part)))
 
 
@@ -77,7 +77,7 @@ def completed(known: PatientIdentity, seen: PatientIdentity) -> PatientIdentity:
 
 def comparable(identity: PatientIdentity) -> str:
     """Return one text that is equal for identities that differ in spelling only; for fingerprints."""
-    name = "^".join(sorted(_tokens(identity.name)))
+    name = "^".join(sorted(name_words(identity.name)))
     return "|".join([*patient_key(identity), name, _birth_date(identity.birth_date), _sex(identity.sex)])
 
 
@@ -96,7 +96,7 @@ class _Name:
 
 
 def _names_agree(known: str, seen: str) -> bool:
-    left, right = _tokens(known), _tokens(seen)
+    left, right = name_words(known), name_words(seen)
     # The same words in another order or punctuation: "DOE^JOHN" and "Doe, John".
     if not left or not right or sorted(left) == sorted(right):
         return True
@@ -111,12 +111,12 @@ def _names_agree(known: str, seen: str) -> bool:
 
 def _components(name: str) -> _Name:
     # PS3.5 6.2.1: family ^ given ^ middle ^ prefix ^ suffix, in up to three groups parted by "=".
-    parts = [" ".join(_tokens(part)) for part in _first_group(name).split("^")]
+    parts = [" ".join(name_words(part)) for part in _first_group(name).split("^")]
     family, given, middle = (*parts, "", "", "")[:3]
     return _Name(family, given, middle)
 
 
-def _tokens(name: str) -> list[str]:
+def name_words(name: str) -> list[str]:
     """Return the words of the name's first group: no case, no accents, no punctuation."""
     decomposed = unicodedata.normalize("NFKD", _first_group(name).casefold())
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
