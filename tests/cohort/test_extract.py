@@ -15,9 +15,11 @@ from dicomanon.cohort.extract import CohortRequest, check_request, extract
 from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort.resolve import resolve
 from dicomanon.cohort.sealing import seal_conf
+from dicomanon.cohort.tombstone import write_next_version
 from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.removals.rows import Requester
 from dicomanon.errors import Fatal
 
 
@@ -251,3 +253,24 @@ def test_controls_are_others_of_the_same_sex_and_age(services: Services, ward: C
     assert set(manifest.loc[manifest["group"] == "control", "StudyInstanceUID"]) == {wanted.research_study_uid}
     words = {"control_description_words": ["thorax"], "controls_per_case": 1}
     assert extract(services, request(services, "manual__2", patient_ids=["P1"], **words))["controls"] == 0
+
+
+def test_next_version_after_a_recall_is_split_grouped_and_sorted_as_the_one_before(services: Services) -> None:
+    shares = {"split_train": 40, "split_validation": 30, "split_test": 30}
+    extract(
+        services, request(services, patient_ids=["A1", "B2", "C3"], **shares, group_by="series", sort_by="modality")
+    )
+    folder = services.settings.release_dir / "P"
+    before = pd.read_parquet(folder / "0001" / "manifest.parquet")
+    removals = services.crosswalk.removals
+    recall = removals.request_recall(
+        "P", 1, Requester("ada"), research_sop_uids=[before["SOPInstanceUID"][0]], reason="wrong", ticket="DPO-1"
+    )
+    removals.mark(recall)
+    (tombstone,) = removals.tombstones(removal_id=recall.id)
+    assert write_next_version(services.crosswalk, services.settings.release_dir, tombstone)
+    after = pd.read_parquet(folder / "0002" / "manifest.parquet")
+    pd.testing.assert_frame_equal(after, before[1:].reset_index(drop=True))
+    first, second = (json.loads((folder / number / "release.json").read_text()) for number in ("0001", "0002"))
+    assert [second[name] for name in ("split", "sort_by", "group_by")] == [
+        first[name] for name in ("split", "sort_by", "group_by")]  # fmt: skip

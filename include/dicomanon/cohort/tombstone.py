@@ -100,7 +100,7 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
         # Everybody stays in the part of a split, and a case or a control.
         manifest_table(instances, columns=kept_columns(former), sort_by=sort_by),
         group_by=group_by,
-        facts=facts | {"sort_by": sort_by},
+        facts=facts | {"sort_by": sort_by, "split": _told(former, "split") or {}},
     )
     return True
 
