@@ -115,6 +115,7 @@ def test_cohort_resolves_and_releases(filled: Filled, keyring: Keyring) -> None:
         release = crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="again")
         assert crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="again") == release
         assert release.number > 1
+        assert [one.instance_id for one in crosswalk.removals.release_instances(release.id)] == found
         asked = replace(EVENT, dag_id="", run_id="again")
         assert crosswalk.lineage.facts(asked).releases == ()
         named = crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="cohort_extraction/r")
