@@ -7,7 +7,7 @@ from dicomanon.deidentify import parse
 from dicomanon.identity import StudyFacts
 
 AGENT, AGENTS, THICKNESS = 0x00180010, 0x00180012, 0x00180050
-SHARED_GROUPS, PIXEL_MEASURES = 0x52009229, 0x00289110
+SHARED_GROUPS, PER_FRAME_GROUPS, PIXEL_MEASURES = 0x52009229, 0x52009230, 0x00289110
 
 
 def facts(*extra: Node) -> StudyFacts:
@@ -26,9 +26,10 @@ def test_what_describes_a_series_is_read() -> None:
     assert (read.laterality, read.requesting_service) == ("L", "Oncology")
 
 
-def test_thickness_of_a_multi_frame_object_is_that_of_its_frames() -> None:
-    measures = Nest(PIXEL_MEASURES, ((Leaf(THICKNESS, "DS", "0.625"),),))
-    assert facts(Nest(SHARED_GROUPS, ((measures,),))).slice_thickness == "0.625"
+@pytest.mark.parametrize("groups", [SHARED_GROUPS, PER_FRAME_GROUPS])
+def test_thickness_of_a_multi_frame_object_is_that_of_its_first_frame(groups: int) -> None:
+    first, second = (Nest(PIXEL_MEASURES, ((Leaf(THICKNESS, "DS", text),),)) for text in ("0.625", "3"))
+    assert facts(Nest(groups, ((first,), (second,)))).slice_thickness == "0.625"
 
 
 def test_laterality_of_the_image_counts_where_the_series_has_none() -> None:

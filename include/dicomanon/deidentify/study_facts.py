@@ -19,14 +19,14 @@ _TEXTS = {
     "requesting_service": 0x00321033,
 }
 _SLICE_THICKNESS = 0x00180050
-_SHARED_GROUPS, _PIXEL_MEASURES = 0x52009229, 0x00289110
+_FUNCTIONAL_GROUPS, _PIXEL_MEASURES = (0x52009229, 0x52009230), 0x00289110
 _CONTRAST_AGENT, _CONTRAST_AGENTS = 0x00180010, 0x00180012
 _LATERALITIES = (0x00200060, 0x00200062)
 """Laterality of the series, of the image; the first that says something counts."""
 _NO_AGENT = frozenset({"NO", "NONE", "N"})
 """What devices write where the standard has them leave the element out."""
 _ASKED = (
-    *_TEXTS.values(), _SLICE_THICKNESS, _SHARED_GROUPS, _CONTRAST_AGENT, _CONTRAST_AGENTS, *_LATERALITIES
+    *_TEXTS.values(), _SLICE_THICKNESS, *_FUNCTIONAL_GROUPS, _CONTRAST_AGENT, _CONTRAST_AGENTS, *_LATERALITIES
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def study_facts(source: Header) -> StudyFacts:
 
 
 def _slice_thickness(source: Header) -> str:
-    """Return the thickness in mm; of a multi-frame object, the one that all frames share (PS3.3 C.7.6.16.2.1)."""
+    """Return the thickness in mm; of a multi-frame object, that of its first frame (PS3.3 C.7.6.16.2.1)."""
     if own := source.text(_SLICE_THICKNESS):
         return own
     for measures in group_items(source, 0, _PIXEL_MEASURES):
