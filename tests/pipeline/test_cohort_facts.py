@@ -1,11 +1,16 @@
 """What an object says in the clinical PACS is what a cohort finds it by, once it went through the pipeline."""
 
+import json
 from typing import Any
 
-from tests.site import Site, ct, encoded, study
+import pandas as pd
+from tests.site import Site, ct, encoded, slices, study
 
 from dicomanon.cohort.criteria import CohortCriteria
+from dicomanon.cohort.extract import CohortRequest, extract
+from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort.resolve import resolve
+from dicomanon.cohort.sealing import seal_conf
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.pipeline.runtime import open_runtime
 
@@ -40,3 +45,22 @@ def test_facts_of_series_come_with_their_objects(site: Site) -> None:
     assert sizes(names_with_birth_dates=[f"{objects[0].PatientName}, {born}"], laterality=["L"]) == []
     assert sizes(names_with_birth_dates=[f"{objects[0].PatientName}, {born}"]) == [[2, 3]]
     assert sizes(birth_date_from=born, birth_date_to=born, age_from="120Y") == []
+
+
+def test_a_request_is_answered_with_the_privileges_of_cohorts_alone(site: Site) -> None:
+    examined = study("facts")
+    site.ingest(*slices(examined), *slices(examined, [1], series=2))
+    conf = {
+        "project": "P", "purpose": "to try", "body_part": ["CHEST"], "images_from": 2, "per_patient": 1, "limit": 5,
+        "controls_per_case": 1, "split_train": 100, "group_by": "series",
+    }  # fmt: skip
+    with open_runtime(Role.COHORT) as runtime:
+        sealed = seal_conf(runtime.keyring.request_public_key, COHORT_DAG_ID, conf)
+        counts = extract(runtime, CohortRequest(COHORT_DAG_ID, "manual__1", "researcher", sealed))
+        folder = runtime.settings.release_dir / "P" / "0001"
+    assert (counts["release"], counts["series"], counts["instances"], counts["controls"]) == (1, 1, 3, 0)
+    manifest = pd.read_parquet(folder / "manifest.parquet")
+    assert set(manifest["SOPInstanceUID"]) == set(site.expected(*slices(examined)))
+    assert (set(manifest["split"]), set(manifest["group"])) == ({"train"}, {"case"})
+    steps = [step["criterion"] for step in json.loads((folder / "release.json").read_text())["attrition"]]
+    assert steps == ["identified", "stored", "body_part", "images", "per_patient", "limit"]

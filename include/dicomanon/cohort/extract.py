@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import JsonValue
 
 from dicomanon import __version__
-from dicomanon.cohort.attrition import Step
-from dicomanon.cohort.controls import Controls, find_controls
 from dicomanon.cohort.criteria import CohortCriteria
-from dicomanon.cohort.manifest import Columns, ManifestCounts, counts, manifest_table, write_release
-from dicomanon.cohort.matching import Candidate
-from dicomanon.cohort.resolve import Resolution, resolve
+from dicomanon.cohort.gathering import gather
+from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
 from dicomanon.cohort.sealing import open_conf
-from dicomanon.cohort.shaping import Digest, shape, split_of
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.rows import CohortInstance, ReleaseRow
@@ -119,9 +115,9 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         sum(len(getattr(criteria, name)) for name in _IDENTIFIERS),
         subject=Subject(SubjectKind.PROJECT, criteria.project),
     )
-    cohort = _cohort(services, criteria)
+    cohort = gather(crosswalk, services.keyring, criteria, settings.default_issuer)
     _log_unmatched(cohort.unmatched)
-    instances = _instances(crosswalk, cohort)
+    instances = cohort.instances
     table = manifest_table(instances, columns=cohort.columns, sort_by=criteria.sort_by)
     told = cohort.told()
     if criteria.dry_run or not instances:
@@ -147,7 +143,7 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         "criteria": criteria.counts(),
         "sort_by": criteria.sort_by,
         "split": criteria.shares(),
-        "controls": len(cohort.controls.found),
+        "controls": cohort.controls,
         "attrition": [asdict(step) for step in cohort.attrition],
         **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
     }
@@ -175,59 +171,6 @@ def _require_same(crosswalk: "Crosswalk", release: ReleaseRow, instances: Sequen
 
 def _criteria(services: Services, request: CohortRequest) -> CohortCriteria:
     return CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cohort:
-    """Who is in: what met the request and was taken, the controls of those, and what the manifest says of either."""
-
-    resolution: Resolution
-    taken: tuple[Candidate, ...]
-    controls: Controls
-    attrition: tuple[Step, ...]
-    columns: Columns
-
-    @property
-    def unmatched(self) -> Mapping[str, tuple[int, ...]]:
-        """By parameter, the places of entries that lead to no study."""
-        return {**self.resolution.unmatched, "control_patient_ids": self.controls.unmatched_patient_ids}
-
-    def told(self) -> Counts:
-        """Return what is told beside what was found: counts alone."""
-        steps = enumerate(self.attrition)
-        return (
-            {f"unmatched_{name}": len(places) for name, places in self.unmatched.items()}
-            # Airflow orders them by name.
-            | {f"studies_after_{number:02d}_{step.criterion}": step.studies for number, step in steps}
-            | {f"not_known_{step.criterion}": step.not_known for step in self.attrition if step.not_known}
-            | {"controls": len(self.controls.found)}
-        )
-
-
-def _cohort(services: Services, criteria: CohortCriteria) -> _Cohort:
-    crosswalk, issuer = services.crosswalk, services.settings.default_issuer
-
-    def chance(of: str) -> Digest:
-        return lambda text: services.keyring.index(of, f"{criteria.project}|{criteria.sample_seed}|{text}")
-
-    draw, place = chance("cohort.draw"), chance("cohort.split")
-    resolution = resolve(crosswalk, criteria, issuer)
-    shaped = shape(resolution.found, criteria, draw, resolution.attrition[-1])
-    controls = find_controls(crosswalk, criteria, resolution.found, shaped.found, issuer, draw)
-    columns: dict[str, Callable[[CohortInstance], str]] = {}
-    if shares := criteria.shares():
-        columns["split"] = lambda instance: split_of(instance.patient, shares, place)
-    if criteria.controls_per_case is not None:
-        of_controls = {control.study.study_id for control in controls.found}
-        columns["group"] = lambda instance: "control" if instance.study_id in of_controls else "case"
-    return _Cohort(resolution, shaped.found, controls, resolution.attrition + shaped.steps, columns)
-
-
-def _instances(crosswalk: "Crosswalk", cohort: _Cohort) -> list[CohortInstance]:
-    studies = (*cohort.taken, *cohort.controls.found)
-    wanted = {series.research_series_uid for study in studies for series in study.series}
-    found: Iterable[CohortInstance] = crosswalk.mapping.cohort_instances([study.study.study_id for study in studies])
-    return [instance for instance in found if instance.research_series_uid in wanted]
 
 
 def _written_counts(target: Path) -> Counts:

@@ -35,7 +35,8 @@ SCHEMA: Final = pa.schema(
 """One row for each instance: the research identifiers, SHA-256 (hexadecimal) and length of the de-identified object.
 
 ``pseudonym`` is the one in the object, ``patient`` the one that the person is known by: they differ for objects made
-before two patients were found to be one. Whoever splits a cohort by patient goes by ``patient``.
+before two patients were found to be one. Whoever splits a cohort by patient goes by ``patient``. There are further
+columns where they were asked for: ``split`` (train, validation, test) and ``group`` (case, control).
 """
 
 GroupBy = Literal["patient", "study", "series"]

@@ -1,0 +1,94 @@
+"""Gathers a cohort: what meets the request, what is taken of that, controls, and what the manifest says of each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicomanon.cohort.attrition import Step
+from dicomanon.cohort.controls import find_controls
+from dicomanon.cohort.criteria import CohortCriteria
+from dicomanon.cohort.manifest import Columns
+from dicomanon.cohort.resolve import resolve
+from dicomanon.cohort.shaping import Digest, shape, split_of
+from dicomanon.crosswalk.rows import CohortInstance
+
+if TYPE_CHECKING:
+    from dicomanon.crosswalk.database import Crosswalk
+    from dicomanon.crosswalk.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What is to be released.
+
+    Attributes
+    ----------
+    instances
+        Stored instances of the series that were taken, of cases and controls.
+    controls
+        How many there are.
+    attrition
+        How many were left at each criterion, and by sample and limit.
+    unmatched
+        By parameter, the places of entries that lead to no study.
+    columns
+        What the manifest says beside its own columns.
+    """
+
+    instances: tuple[CohortInstance, ...]
+    controls: int
+    attrition: tuple[Step, ...]
+    unmatched: Mapping[str, tuple[int, ...]]
+    columns: Columns
+
+    def told(self) -> dict[str, int]:
+        """Return what is told beside what was found: counts alone."""
+        steps = enumerate(self.attrition)
+        return (
+            {f"unmatched_{name}": len(places) for name, places in self.unmatched.items()}
+            # Airflow orders them by name.
+            | {f"studies_after_{number:02d}_{step.criterion}": step.studies for number, step in steps}
+            | {f"not_known_{step.criterion}": step.not_known for step in self.attrition if step.not_known}
+            | {"controls": self.controls}
+        )
+
+
+def gather(crosswalk: "Crosswalk", keyring: "Keyring", criteria: CohortCriteria, default_issuer: str) -> Cohort:
+    """Return the cohort of a request.
+
+    Parameters
+    ----------
+    keyring
+        Its index key makes chance: who is drawn, and who is in which part of a split.
+    default_issuer
+        Issuer of Patient ID of identifiers that name none.
+
+    Raises
+    ------
+    Retriable
+        The crosswalk cannot be reached.
+    """
+
+    def chance(of: str) -> Digest:
+        return lambda text: keyring.index(of, f"{criteria.project}|{criteria.sample_seed}|{text}")
+
+    draw, place = chance("cohort.draw"), chance("cohort.split")
+    resolution = resolve(crosswalk, criteria, default_issuer)
+    shaped = shape(resolution.found, criteria, draw, resolution.attrition[-1])
+    controls = find_controls(crosswalk, criteria, resolution.found, shaped.found, default_issuer, draw)
+    of_controls = {control.study.study_id for control in controls.found}
+    columns: dict[str, Callable[[CohortInstance], str]] = {}
+    if shares := criteria.shares():
+        columns["split"] = lambda instance: split_of(instance.patient, shares, place)
+    if criteria.controls_per_case is not None:
+        columns["group"] = lambda instance: "control" if instance.study_id in of_controls else "case"
+    studies = (*shaped.found, *controls.found)
+    wanted = {series.research_series_uid for one in studies for series in one.series}
+    stored = crosswalk.mapping.cohort_instances([one.study.study_id for one in studies])
+    return Cohort(
+        instances=tuple(instance for instance in stored if instance.research_series_uid in wanted),
+        controls=len(controls.found),
+        attrition=resolution.attrition + shaped.steps,
+        unmatched={**resolution.unmatched, "control_patient_ids": controls.unmatched_patient_ids},
+        columns=columns,
+    )
