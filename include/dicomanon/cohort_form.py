@@ -60,35 +60,39 @@ def _number(title: str, description: str, section: str, *, least: int = 0, whole
 def cohort_params() -> dict[str, Param]:
     """Return the fields in the order in which they are shown; those of sealed parameters take sealed values alone."""
     return {
+        # Without a section: the form opens with these.
         "project": Param(
             type="string", pattern=rf"^(?:{PROJECT_PATTERN})$", title="Project",
             description="Name or number of the project; kept in clear text, so nothing about a patient.",
-            section=PROJECT,
         ),
-        "purpose": sealed_text("Purpose", "What the data are for; for the audit trail.", section=PROJECT),
+        "purpose": sealed_text("Purpose", "What the data are for; for the audit trail.", section=None),
+        "dry_run": Param(
+            False, type="boolean", title="Only count",
+            description="Tells how many patients, studies and images there are, and releases nothing.",
+        ),
         "patient_ids": _people_list(
             "Patient IDs",
-            "One per line; `ID^^^ISSUER` where another site issued it. Or paste a table whose first line names its"
-            " columns, one of them `MRN` or `Patient ID`.",
+            "One per line; ID^^^ISSUER where another site issued it. Or paste a table whose first line names its"
+            " columns, one of them MRN or Patient ID.",
         ),
         "names_with_birth_dates": _people_list(
             "Names with birth dates",
-            "`NAME, YYYY-MM-DD` a line. Or paste a table with the columns `Name` and `Birth date`.",
+            "NAME, YYYY-MM-DD a line. Or paste a table with the columns Name and Birth date.",
         ),
         "birth_date_from": _people_text("Born from", "YYYY-MM-DD, that day included."),
         "birth_date_to": _people_text("Born until", "YYYY-MM-DD, that day included."),
-        "age_from": _people_text("Age from", "On the day of the study: `18` in years, or `006M`, `002W`, `010D`."),
-        "age_to": _people_text("Age to", "On the day of the study, included: `65` also takes who turns 66 tomorrow."),
+        "age_from": _people_text("Age from", "On the day of the study: 18 in years, or 006M, 002W, 010D."),
+        "age_to": _people_text("Age to", "On the day of the study, included: 65 also takes who turns 66 tomorrow."),
         "sex": _choices("Sex", "None chosen means all.", SEX_PATTERN, _SEXES, PEOPLE),
         "accession_numbers": _study_list(
-            "Accession numbers", "One per line, or a table with the column `Accession number`."
+            "Accession numbers", "One per line, or a table with the column Accession number."
         ),
         "study_date_from": _study_text("Study date from", "Real study date, YYYY-MM-DD, that day included."),
         "study_date_to": _study_text("Study date to", "Real study date, YYYY-MM-DD, that day included."),
         "index_dates": _study_list(
             "Index dates",
-            "`PATIENT ID, YYYY-MM-DD` a line, such as the day of diagnosis. Or paste a table with the columns `MRN`"
-            " and `Date`. Only these patients are looked for, in the days around their date.",
+            "PATIENT ID, YYYY-MM-DD a line, such as the day of diagnosis. Or paste a table with the columns MRN"
+            " and Date. Only these patients are looked for, in the days around their date.",
         ),
         "days_before": _number("Days before", "How many days before the index date a study may be.", STUDIES),
         "days_after": _number("Days after", "How many days after the index date a study may be.", STUDIES),
@@ -107,8 +111,8 @@ def cohort_params() -> dict[str, Param]:
         ),
         "laterality": _choices("Laterality", "None chosen means all.", LATERALITY_PATTERN, _LATERALITIES, SERIES),
         "contrast": Param(
-            None, type=["null", "string"], enum=[None, "yes", "no"], title="Contrast agent",
-            description="Whether one was used; nothing chosen means either.", section=SERIES,
+            "any", type="string", enum=["any", "yes", "no"], title="Contrast agent",
+            description="Whether one was used.", section=SERIES,
         ),
         "slice_thickness_from": _number("Slice thickness from", "In mm, included.", SERIES, whole=False),
         "slice_thickness_to": _number("Slice thickness to", "In mm, included.", SERIES, whole=False),
@@ -118,7 +122,7 @@ def cohort_params() -> dict[str, Param]:
         "protocol_words": _series_list("Protocol words", "One per line; all must occur in the protocol's name."),
         "exclude_patient_ids": _left_out("Not these Patient IDs", "As above."),
         "exclude_names_with_birth_dates": _left_out(
-            "Not these people", "`NAME, YYYY-MM-DD` a line. Who has no name or birth date is left out, too."
+            "Not these people", "NAME, YYYY-MM-DD a line. Who has no name or birth date is left out, too."
         ),
         "exclude_accession_numbers": _left_out("Not these accession numbers", "As above."),
         "exclude_description_words": _left_out("Without these words", "One per line; a description with one of them."),
@@ -165,9 +169,5 @@ def cohort_params() -> dict[str, Param]:
         "sort_by": Param(
             "patient", type="string", enum=["patient", "modality", "size"], title="Sort by",
             description="Order of the rows of the manifest; by size, the largest come first.", section=RESULT,
-        ),
-        "dry_run": Param(
-            False, type="boolean", title="Only count",
-            description="Tells how many patients, studies and images there are, and releases nothing.", section=RESULT,
         ),
     }  # fmt: skip

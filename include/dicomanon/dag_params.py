@@ -7,7 +7,7 @@ from dicomanon.cohort.parameters import SEALED_SCHEMA_PATTERN
 SECTION = "Criteria (sealed)"
 
 
-def sealed_text(title: str, description: str, *, section: str = SECTION) -> Param:
+def sealed_text(title: str, description: str, *, section: str | None = SECTION) -> Param:
     """Return a parameter of one line that Airflow stores only in its sealed form.
 
     The form does not check patterns and so takes clear text, the api-server seals it, and then Airflow checks: should

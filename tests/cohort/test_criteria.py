@@ -57,7 +57,7 @@ def test_form_values_are_read() -> None:
         ({"project": "P", "age_from": CANARY}, "age_from: write an age as 18 (years)"),
         ({"project": "P", "age_from": "2Y", "age_to": "18M"}, "age_from is after age_to"),
         ({"project": "P", "sex": [CANARY]}, "sex (entry 1)"),
-        ({"project": "P", "contrast": CANARY}, "contrast: Input should be 'yes' or 'no'"),
+        ({"project": "P", "contrast": CANARY}, "contrast: Input should be 'any', 'yes' or 'no'"),
         ({"project": "P", "slice_thickness_to": -1}, "slice_thickness_to"),
         ({"project": "P", "images_from": 1.5}, "images_from"),
         ({"project": "P", "patient_ids": ["1"], "dry_run": CANARY}, "dry_run"),

@@ -173,7 +173,7 @@ class CohortCriteria(BaseModel):
     modality: Annotated[tuple[_Modality, ...], _Read] = ()
     body_part: Annotated[tuple[_BodyPart, ...], _Read] = ()
     laterality: Annotated[tuple[_Laterality, ...], _Read] = ()
-    contrast: Literal["yes", "no"] | None = None
+    contrast: Literal["any", "yes", "no"] = "any"
     slice_thickness_from: _Millimetres = None
     slice_thickness_to: _Millimetres = None
     images_from: _Count = None

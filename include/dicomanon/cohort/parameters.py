@@ -125,7 +125,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _clear("modality", MODALITY_PATTERN, many=True),
             _clear("body_part", BODY_PART_PATTERN, many=True),
             _clear("laterality", LATERALITY_PATTERN, many=True),
-            _clear("contrast", "yes|no"),
+            _clear("contrast", "any|yes|no"),
             _number("slice_thickness_from"),
             _number("slice_thickness_to"),
             _number("images_from"),
