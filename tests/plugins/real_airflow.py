@@ -1,6 +1,7 @@
 """Serves requests by a real Airflow api-server in a process of its own: SQLite, FAB logins, our plugin and DAGs.
 
-Reads a list of ``[login, method, path, body]`` as JSON from standard input and writes a list of ``[status, body]``.
+Reads a list of ``[login, method, path, body]`` as JSON from standard input and writes a list of ``[status, body]``; or,
+given a port, listens there until it is killed.
 """
 
 import json
@@ -16,6 +17,12 @@ def main() -> None:
     airflow_setup.main()
     _serialize_dags()
     from airflow.api_fastapi.app import create_app
+
+    if len(sys.argv) > 1:
+        import uvicorn
+
+        uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+        return
     from fastapi.testclient import TestClient
 
     with TestClient(create_app(), raise_server_exceptions=False) as client:

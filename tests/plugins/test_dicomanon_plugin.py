@@ -1,8 +1,6 @@
 """In a real api-server, requests are sealed before anything is stored, and pages open to those who may see them."""
 
-import base64
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,11 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from tests.plugins.environment import airflow_environment
 
 from dicomanon.cohort.parameters import COHORT_DAG_ID, PARAMETERS
 from dicomanon.cohort.sealing import open_conf, seal_conf
 
-REPOSITORY = Path(__file__).parents[2]
 KEY = X25519PrivateKey.generate()
 PUBLIC, PRIVATE = KEY.public_key().public_bytes_raw(), KEY.private_bytes_raw()
 CANARY = "CANARY77"
@@ -78,22 +76,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     report.mkdir(parents=True)
     (report / "index.html").write_text("the report")
     output = home.parent / "answers.json"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "DICOMANON"))}
-    environment |= {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-        "AIRFLOW__API__SECRET_KEY": "k" * 32,
-        "AIRFLOW__API_AUTH__JWT_SECRET": "k" * 64,
-        "AIRFLOW_ADMIN_PASSWORD": "a",
-        "AIRFLOW_ENGINEER_PASSWORD": "e",
-        "AIRFLOW_RESEARCHER_PASSWORD": "r",
-        "DICOMANON_REQUEST_PUBLIC_KEY": base64.b64encode(PUBLIC).decode(),
-        "DICOMANON_DATA_DOCS_DIR": str(home / "docs"),
-        "ANSWERS": str(output),
-    }
+    environment = airflow_environment(home, PUBLIC) | {"ANSWERS": str(output)}
     with (home / "server.log").open("wb") as log:
         subprocess.run(
             [sys.executable, str(Path(__file__).with_name("real_airflow.py"))],
