@@ -54,6 +54,7 @@ EVERYTHING = {"study_date_from": "1900-01-01"}
         ({"contrast": "no"}, "1:1 2:1"),
         ({"slice_thickness_to": 2.5}, "1:1 2:1"),
         ({"slice_thickness_from": 2.5, "slice_thickness_to": 3}, "2:1"),
+        ({"slice_thickness_from": 0, "slice_thickness_to": 0}, ""),
         ({"images_from": 3}, "2:1"),
         ({"images_to": 1}, "4:1"),
         ({"manufacturer": ["acme", "nobody"]}, "1:2"),

@@ -54,7 +54,7 @@ _Age = Annotated[Age | None, BeforeValidator(read_optional_age)]
 _Days = Annotated[int | None, Field(strict=True, ge=0, le=_LONGEST_DAYS)]
 _Count = Annotated[int | None, Field(strict=True, ge=1)]
 _Share = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value), Field(strict=True, ge=0, le=100)]
-_Millimetres = Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False)]
+_Millimetres = Annotated[float | None, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 _Modality = Annotated[str, Field(pattern=rf"^(?:{MODALITY_PATTERN})$")]

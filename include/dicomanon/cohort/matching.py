@@ -197,8 +197,10 @@ def _with_contrast(asked: CohortCriteria, one: CohortSeries) -> Answer:
 
 
 def _in_millimetres(asked: CohortCriteria, one: CohortSeries) -> Answer:
-    least, most = asked.slice_thickness_from or 0.0, asked.slice_thickness_to or float("inf")
-    return all_of(least <= thickness <= most for thickness in numbers(one.facts.slice_thickness))
+    least, most = asked.slice_thickness_from or 0.0, asked.slice_thickness_to
+    return all_of(
+        least <= thickness and (most is None or thickness <= most) for thickness in numbers(one.facts.slice_thickness)
+    )
 
 
 def _left_out(finder: NameFinder, one: Candidate) -> Answer:
