@@ -86,6 +86,10 @@ def test_fifty_thousand_identifiers_are_read_and_a_thousand_mistakes_answered_in
     assert len(str(caught.value)) < 3000
 
 
+def test_tabs_around_an_identifier_are_not_part_of_it() -> None:
+    assert CohortCriteria.read({"project": "P", "patient_ids": ["\t1\t", "\t"]}).patient_ids == ("1",)
+
+
 def test_how_much_was_asked_is_told_without_what() -> None:
     asked = {"project": "P", "patient_ids": ["1", "2"], "age_from": "18", "purpose": CANARY, "group_by": "series"}
     assert CohortCriteria.read(asked).counts() == {"purpose": 1, "patient_ids": 2, "age_from": 1}

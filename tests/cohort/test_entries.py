@@ -29,6 +29,7 @@ read_patient_ids = read_column("Patient ID")
         (["Name,Patient ID,Sex", '"Doe, Jane",1,F', "Roe,2"], ("1", "2")),
         (["patient_id;x", "1;2"], ("1",)),
         (["a\tMRN", "b\t7^^^AWAY"], ("7^^^AWAY",)),
+        (["A\tMRN\tB", "\t77\t99"], ("77",)),
         (["1,2", "3,4"], ("1,2", "3,4")),  # without a heading, a line is an identifier
         (["MRN,name", '"1,Doe', "2,Roe"], ("1,Doe", "2")),  # a quotation mark too many costs one line
     ],

@@ -77,8 +77,9 @@ def read_lines(value: object) -> object:
     if isinstance(value, str):
         value = value.splitlines()
     if isinstance(value, list | tuple):
-        stripped = (item.strip() if isinstance(item, str) else item for item in value)
-        return tuple(item for item in stripped if item != "")
+        # Not of tabs: a row of a table may begin with an empty cell.
+        stripped = (item.strip(" \r\n") if isinstance(item, str) else item for item in value)
+        return tuple(item for item in stripped if not isinstance(item, str) or item.strip())
     return value
 
 
@@ -195,4 +196,4 @@ def _row(line: str, mark: str) -> list[str]:
 def _parted(line: str) -> tuple[str, str]:
     """Return what is before and behind the last mark: a name may hold a comma, a date does not."""
     first, _, second = max((line.rpartition(mark) for mark in _MARKS), key=lambda parts: len(parts[0]))
-    return first.strip(' "'), second.strip(' "')
+    return first.strip(' \t"'), second.strip(' \t"')
