@@ -84,7 +84,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) 
     )  # fmt: skip
     command = SERVICES["postgres"]["command"]
     assert command[0] == "postgres"
-    options = shlex.join(command[1:])
+    options = shlex.join([re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", option) for option in command[1:]])
     for inside, outside in {
         "/run/secrets/postgres-certificate": generated["POSTGRES_CERTIFICATE_HOST_FILE"],
         "/run/secrets/postgres-key": generated["POSTGRES_KEY_HOST_FILE"],
