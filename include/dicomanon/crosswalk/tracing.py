@@ -122,7 +122,7 @@ def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES)
             "SELECT survivor_id FROM crosswalk.patient WHERE pseudonym = %s", (identifier,)
         ).fetchone()
         if known is None:
-            return _without_instances(connection, identifier)
+            return _without_instances(connection, identifier, parameters)
         pseudonyms = _pseudonyms(connection, known[0])
     return Trace("patient", identifier, pseudonyms[0], (), (), (), pseudonyms=pseudonyms)
 
@@ -143,7 +143,7 @@ def _completed(
 ) -> Trace:
     """Add what is not read instance by instance."""
     shown = {batch.id for batch in found.batches}
-    of_run = _batches_of_run(connection, found.identifier) if found.kind == "run" else set()
+    of_run = _batches_of_runs(connection, parameters["run_ids"]) if found.kind == "run" else set()
     if whole:
         found = replace(found, batches=_batches(connection, shown | of_run))
     else:
@@ -164,13 +164,13 @@ def _completed(
     )
 
 
-def _without_instances(connection: Connection, identifier: str) -> Trace | None:
+def _without_instances(connection: Connection, identifier: str, parameters: dict[str, Any]) -> Trace | None:
     """Return the trace of a batch that later ones took over, or of a run that found nothing."""
-    batch = connection.execute("SELECT id FROM crosswalk.batch WHERE id = %s", (_batch_id(identifier),)).fetchone()
+    batch = connection.execute("SELECT id FROM crosswalk.batch WHERE id = %s", (parameters["batch"],)).fetchone()
     if batch:
         return Trace("batch", identifier, None, (), _batches(connection, {batch[0]}), ())
     events = _events_of_run(connection, identifier)
-    of_run = _batches_of_run(connection, identifier)
+    of_run = _batches_of_runs(connection, parameters["run_ids"])
     if not (events or of_run):
         return None
     return Trace("run", identifier, None, (), _batches(connection, of_run), (), events=events)
@@ -181,11 +181,9 @@ def _batch_id(identifier: str) -> int | None:
     return int(named[1]) if named else None
 
 
-def _batches_of_run(connection: Connection, identifier: str) -> set[int]:
+def _batches_of_runs(connection: Connection, run_ids: list[UUID]) -> set[int]:
     rows = connection.execute(
-        "SELECT b.id FROM crosswalk.run r JOIN crosswalk.batch b ON b.run_id = r.id"
-        " WHERE %s IN (r.airflow_run_id, r.dag_id || '/' || r.airflow_run_id) ORDER BY b.id LIMIT %s",
-        (identifier, MOST_BATCHES),
+        "SELECT id FROM crosswalk.batch WHERE run_id = ANY(%s) ORDER BY id LIMIT %s", (run_ids, MOST_BATCHES)
     )
     return {row[0] for row in rows}
 

@@ -85,7 +85,7 @@ def hides(frame: Pixels, box: Box, beside: Box) -> bool:
     grey, strokes = _grey(part), _strokes(part)
     if inside is None or not strokes.any():
         return False
-    colour = _colour_of_text(frame, box)
+    colour = _colour_of_text(part, strokes)
     text = np.median(grey[strokes if colour is None else strokes & (_single(part) == colour)])
     ground = np.median(edges_of(grey))
     there = _grey(frame[inside.top : inside.bottom, inside.left : inside.right])
@@ -112,7 +112,8 @@ def _beside(begin: int, end: int, spans: list[tuple[int, int]], gap: float) -> t
 
 def _flat_strokes(frame: Pixels, box: Box, around: Pixels) -> list[tuple[int, int]]:
     """Return the columns of strokes in the colour of a text, in the pixels of its line."""
-    colour = _colour_of_text(frame, box)
+    part = frame[box.top : box.bottom, box.left : box.right]
+    colour = _colour_of_text(part, _strokes(part))
     if colour is None:
         return []
     height = box.height
@@ -176,15 +177,14 @@ def _grey(pixels: Pixels) -> npt.NDArray[np.float32]:
     return values if pixels.ndim < _COLOURS else values.mean(axis=2, dtype=np.float32)
 
 
-def _colour_of_text(frame: Pixels, box: Box) -> int | None:
+def _colour_of_text(part: Pixels, strokes: npt.NDArray[np.bool_]) -> int | None:
     """Return the value that most strokes of a text have, ``None`` if they are of many."""
-    part = frame[box.top : box.bottom, box.left : box.right]
-    strokes = _single(part)[_strokes(part)]
-    if not strokes.size:
+    written = _single(part)[strokes]
+    if not written.size:
         return None
-    values, counts = np.unique(strokes, return_counts=True)
+    values, counts = np.unique(written, return_counts=True)
     most = int(counts.argmax())
-    return int(values[most]) if counts[most] >= max(_FEWEST_OF_ONE_COLOUR * strokes.size, _FEWEST_PIXELS) else None
+    return int(values[most]) if counts[most] >= max(_FEWEST_OF_ONE_COLOUR * written.size, _FEWEST_PIXELS) else None
 
 
 def _strokes(part: Pixels) -> npt.NDArray[np.bool_]:
