@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import get_args
 
 from airflow.sdk import Param
 
@@ -11,6 +12,10 @@ from dicomanon.cohort.parameters import (
     MODALITY_PATTERN,
     PROJECT_PATTERN,
     SEX_PATTERN,
+    Contrast,
+    GroupBy,
+    Sample,
+    SortBy,
 )
 from dicomanon.dag_params import sealed_list, sealed_text
 
@@ -111,7 +116,7 @@ def cohort_params() -> dict[str, Param]:
         ),
         "laterality": _choices("Laterality", "None chosen means all.", LATERALITY_PATTERN, _LATERALITIES, SERIES),
         "contrast": Param(
-            "any", type="string", enum=["any", "yes", "no"], title="Contrast agent",
+            "any", type="string", enum=list(get_args(Contrast)), title="Contrast agent",
             description="Whether one was used.", section=SERIES,
         ),
         "slice_thickness_from": _number("Slice thickness from", "In mm, included.", SERIES, whole=False),
@@ -127,7 +132,7 @@ def cohort_params() -> dict[str, Param]:
         "exclude_accession_numbers": _left_out("Not these accession numbers", "As above."),
         "exclude_description_words": _left_out("Without these words", "One per line; a description with one of them."),
         "sample": Param(
-            "random", type="string", enum=["random", "first", "last"], title="Which ones",
+            "random", type="string", enum=list(get_args(Sample)), title="Which ones",
             description="Where not all are taken: the first or last by date, or drawn at random.", section=SAMPLE,
         ),
         "sample_seed": Param(
@@ -163,11 +168,11 @@ def cohort_params() -> dict[str, Param]:
             SPLIT,
         ),
         "group_by": Param(
-            "patient", type="string", enum=["patient", "study", "series"], title="Group by",
+            "patient", type="string", enum=list(get_args(GroupBy)), title="Group by",
             description="Tables beside the manifest: by study, and by patient or series where chosen.", section=RESULT,
         ),
         "sort_by": Param(
-            "patient", type="string", enum=["patient", "modality", "size"], title="Sort by",
+            "patient", type="string", enum=list(get_args(SortBy)), title="Sort by",
             description="Order of the rows of the manifest; by size, the largest come first.", section=RESULT,
         ),
     }  # fmt: skip

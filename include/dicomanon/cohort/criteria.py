@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,6 +25,10 @@ from dicomanon.cohort.parameters import (
     MODALITY_PATTERN,
     PROJECT_PATTERN,
     SEX_PATTERN,
+    Contrast,
+    GroupBy,
+    Sample,
+    SortBy,
 )
 from dicomanon.errors import Fatal
 from dicomanon.values import MASK
@@ -173,7 +177,7 @@ class CohortCriteria(BaseModel):
     modality: Annotated[tuple[_Modality, ...], _Read] = ()
     body_part: Annotated[tuple[_BodyPart, ...], _Read] = ()
     laterality: Annotated[tuple[_Laterality, ...], _Read] = ()
-    contrast: Literal["any", "yes", "no"] = "any"
+    contrast: Contrast = "any"
     slice_thickness_from: _Millimetres = None
     slice_thickness_to: _Millimetres = None
     images_from: _Count = None
@@ -184,7 +188,7 @@ class CohortCriteria(BaseModel):
     exclude_names_with_birth_dates: _Names = ()
     exclude_accession_numbers: _AccessionNumbers = ()
     exclude_description_words: _Lines = ()
-    sample: Literal["first", "last", "random"] = "random"
+    sample: Sample = "random"
     sample_seed: Annotated[int, Field(strict=True, ge=0)] = 0
     per_patient: _Count = None
     limit: _Count = None
@@ -196,8 +200,8 @@ class CohortCriteria(BaseModel):
     split_train: _Share = 0
     split_validation: _Share = 0
     split_test: _Share = 0
-    group_by: Literal["patient", "study", "series"] = "patient"
-    sort_by: Literal["patient", "modality", "size"] = "patient"
+    group_by: GroupBy = "patient"
+    sort_by: SortBy = "patient"
     dry_run: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")

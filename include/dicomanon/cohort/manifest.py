@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from dicomanon.cohort.parameters import GroupBy, SortBy
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.errors import Fatal
 
@@ -38,10 +39,6 @@ SCHEMA: Final = pa.schema(
 before two patients were found to be one. Whoever splits a cohort by patient goes by ``patient``. There are further
 columns where they were asked for: ``split`` (train, validation, test) and ``group`` (case, control).
 """
-
-GroupBy = Literal["patient", "study", "series"]
-
-SortBy = Literal["patient", "modality", "size"]
 
 ORDER: Final = [
     (name, "ascending") for name in ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from dicomanon.values import TICKET_PATTERN
 
@@ -72,6 +72,10 @@ def _clear(name: str, pattern: str, *, many: bool = False) -> Parameter:
     return Parameter(name, type="array" if many else "string", pattern=pattern)
 
 
+def _choice(name: str, choices: Any) -> Parameter:
+    return _clear(name, "|".join(get_args(choices)))
+
+
 def _number(name: str) -> Parameter:
     return Parameter(name, type="number")
 
@@ -96,6 +100,10 @@ BODY_PART_PATTERN = r"[A-Z]{2,16}"
 SEX_PATTERN = r"[MFO]"
 LATERALITY_PATTERN = r"[RLUB]"
 """Laterality (0020,0060) and Image Laterality (0020,0062): right, left, unpaired, both."""
+Contrast = Literal["any", "yes", "no"]
+Sample = Literal["random", "first", "last"]
+GroupBy = Literal["patient", "study", "series"]
+SortBy = Literal["patient", "modality", "size"]
 PSEUDONYM_PATTERN = r"D[0-9A-HJKMNP-TV-Z]{11}"
 RESEARCH_UID_PATTERN = r"2\.25\.[0-9]{1,39}"
 
@@ -125,7 +133,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _clear("modality", MODALITY_PATTERN, many=True),
             _clear("body_part", BODY_PART_PATTERN, many=True),
             _clear("laterality", LATERALITY_PATTERN, many=True),
-            _clear("contrast", "any|yes|no"),
+            _choice("contrast", Contrast),
             _number("slice_thickness_from"),
             _number("slice_thickness_to"),
             _number("images_from"),
@@ -138,7 +146,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _sealed_list("exclude_accession_numbers"),
             _sealed_list("exclude_description_words"),
             # what is made of it
-            _clear("sample", "first|last|random"),
+            _choice("sample", Sample),
             _number("sample_seed"),
             _number("per_patient"),
             _number("limit"),
@@ -150,8 +158,8 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _number("split_train"),
             _number("split_validation"),
             _number("split_test"),
-            _clear("group_by", "patient|study|series"),
-            _clear("sort_by", "patient|modality|size"),
+            _choice("group_by", GroupBy),
+            _choice("sort_by", SortBy),
             Parameter("dry_run", type="boolean"),
         ),
         WITHDRAW_DAG_ID: (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from dicomanon import __version__
-from dicomanon.cohort.manifest import GroupBy, SortBy, kept_columns, manifest_table, write_release
+from dicomanon.cohort.manifest import kept_columns, manifest_table, write_release
+from dicomanon.cohort.parameters import GroupBy, SortBy
 from dicomanon.crosswalk.removals.rows import Tombstone
 from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.errors import Fatal
