@@ -1,11 +1,11 @@
 """Made, found whole, restored: on a real PostgreSQL, by its own programs."""
 
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
+from tests.site import killed_at
 
 from dicomanon.backup import programs, restoring
 from dicomanon.backup.checks import count_rows
@@ -296,21 +297,15 @@ class TestRestoring:
         assert schemas(crosswalk_dsn) == {"crosswalk", "research"}
 
     def test_killed_in_between_no_empty_crosswalk_begins_and_it_can_be_done_again(
-        self, backup: Backup, key: BackupKey, keyring: Keyring, crosswalk_dsn: str, monkeypatch: pytest.MonkeyPatch
+        self, backup: Backup, key: BackupKey, keyring: Keyring, crosswalk_dsn: str
     ) -> None:
         before = everything(crosswalk_dsn)
-        child = os.fork()
-        if child == 0:
-            restoring.load = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
-            try:
-                restore(backup, key, crosswalk_dsn, keyring, set_aside=True, **WHY)
-            finally:
-                os._exit(0)
-        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        attempt = partial(restore, backup, key, crosswalk_dsn, keyring, set_aside=True, **WHY)
+        killed_at(restoring, "load", 1, after=False, work=attempt)
         with Crosswalk(crosswalk_dsn, keyring) as crosswalk, pytest.raises(Fatal, match="restore was broken off"):
             crosswalk.migrate()
         assert "crosswalk" not in schemas(crosswalk_dsn)
-        restore(backup, key, crosswalk_dsn, keyring, set_aside=True, **WHY)
+        attempt()
         assert everything(crosswalk_dsn) == before
 
     def test_a_reason_is_needed(self, backup: Backup, key: BackupKey, keyring: Keyring, empty: str) -> None:
