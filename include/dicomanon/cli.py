@@ -26,6 +26,7 @@ from dicomanon.cli_profile import profile_app
 from dicomanon.cli_project import project_app
 from dicomanon.cli_reidentify import reidentify_app
 from dicomanon.cli_removal import removal_app
+from dicomanon.cli_seal import seal
 from dicomanon.cli_site import site_profile_name
 from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
@@ -341,6 +342,7 @@ def crosswalk_export(
 
 
 app.command("restore")(restore)
+app.command("seal")(seal)
 
 
 def _text_of(option: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from dicomanon.errors import Fatal
 from dicomanon.values import TICKET_PATTERN
 
 COHORT_DAG_ID = "cohort_extraction"
@@ -189,3 +190,20 @@ RESERVED_NAMES: frozenset[str] = frozenset(
     parameter.name for parameters in PARAMETERS.values() for parameter in parameters if parameter.reserved
 )
 """Names whose clear values are refused wherever else they turn up."""
+
+
+def check_conf(dag_id: str, conf: Mapping[str, object]) -> None:
+    """Check what a request to a DAG of the table names, and what of it is kept in clear text.
+
+    Raises
+    ------
+    Fatal
+        A key is unknown, or a value in clear text could hold more than it should. No value is named.
+    """
+    parameters = {parameter.name: parameter for parameter in PARAMETERS[dag_id]}
+    if not conf.keys() <= parameters.keys():
+        raise Fatal(f"conf has a key that {dag_id} does not know; it knows {', '.join(parameters)}")
+    for name, value in conf.items():
+        parameter = parameters[name]
+        if not parameter.sealed and value is not None and not parameter.takes(value):
+            raise Fatal(f"{name} must {parameter.form}: it is kept in clear text")

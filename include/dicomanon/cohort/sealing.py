@@ -7,6 +7,7 @@ a sealed value cannot be moved to another parameter or another DAG.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,28 +28,33 @@ _OVERHEAD: Final = 32 + 16
 """The encapsulated key and the authentication tag."""
 _SHORTEST_TEXT: Final = len(SEALED_PREFIX) + 100
 _KEY_BYTES: Final = 32
+_HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def public_key_from_text(text: str) -> bytes:
-    """Read a public key from base64, as it stands in the api-server's environment.
+    """Read a public key, as it stands in the api-server's environment or as ``/dicomanon/request-key`` shows it.
 
     Parameters
     ----------
     text
-        Base64 (RFC 4648, section 4 or 5) of the 32 bytes of an X25519 public key.
+        Base64 (RFC 4648, section 4 or 5), or hexadecimal digits, of the 32 bytes of an X25519 public key.
 
     Raises
     ------
     Fatal
         It is not such a key, or a key that nothing can be sealed to.
     """
+    digits = text.strip()
     try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+        if _HEX_KEY.fullmatch(digits):
+            key = bytes.fromhex(digits)
+        else:
+            key = base64.b64decode(digits.replace("-", "+").replace("_", "/"), validate=True)
         if len(key) != _KEY_BYTES:
             raise ValueError
         _SUITE.encrypt(b"", X25519PublicKey.from_public_bytes(key), info=b"trial")
     except ValueError:
-        raise Fatal("the public key for requests is not the base64 of an X25519 public key") from None
+        raise Fatal("the public key for requests is neither base64 nor hex of an X25519 public key") from None
     return key
 
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dicomanon.cohort.parameters import PARAMETERS, RESERVED_NAMES, SEALED_PARAMETERS
+from dicomanon.cohort.parameters import RESERVED_NAMES, SEALED_PARAMETERS, check_conf
 from dicomanon.cohort.sealing import is_sealed, public_key_from_text, seal_conf
 from dicomanon.errors import Fatal
 
@@ -127,8 +127,8 @@ class SealingMiddleware:
             conf = {}
         if not isinstance(conf, dict):
             raise _Refused(422, "conf must be a JSON object.")
-        _check_conf(dag_id, conf)
         try:
+            check_conf(dag_id, conf)
             sealed = seal_conf(self._public_key, dag_id, conf)
         except Fatal as error:
             raise _Refused(400, f"{error}.") from None
@@ -146,18 +146,6 @@ def _check_trigger_fields(body: dict[str, Any]) -> None:
         pattern = _TRIGGER_FIELDS[name]
         if pattern is not None and not empty and not (isinstance(value, str) and pattern.fullmatch(value)):
             raise _Refused(400, f"{name} is not in the form that Airflow itself would write.")
-
-
-def _check_conf(dag_id: str, conf: dict[str, Any]) -> None:
-    parameters = {parameter.name: parameter for parameter in PARAMETERS[dag_id]}
-    if not conf.keys() <= parameters.keys():
-        raise _Refused(400, f"conf has a key that {dag_id} does not know; it knows {', '.join(parameters)}.")
-    for name, value in conf.items():
-        parameter = parameters[name]
-        if parameter.sealed or value is None:
-            continue
-        if not parameter.takes(value):
-            raise _Refused(400, f"{name} must {parameter.form}: it is kept in clear text.")
 
 
 def _refuse_clear_values(document: Any) -> None:
