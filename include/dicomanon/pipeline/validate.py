@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from dicomanon.at_once import at_once
 from dicomanon.crosswalk.rows import StagedInstance, Verdict
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.allowing import allowed_attributes
-from dicomanon.pipeline.at_once import at_once
 from dicomanon.pipeline.profiles import site_profile
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging

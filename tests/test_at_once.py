@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dicomanon.pipeline.at_once import at_once
+from dicomanon.at_once import at_once
 
 
 def test_results_come_in_order_whoever_is_first() -> None:
