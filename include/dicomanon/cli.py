@@ -25,6 +25,7 @@ from dicomanon.cli_pixels import pixels_app
 from dicomanon.cli_profile import profile_app
 from dicomanon.cli_project import project_app
 from dicomanon.cli_reidentify import reidentify_app
+from dicomanon.cli_release import release_app
 from dicomanon.cli_removal import removal_app
 from dicomanon.cli_seal import seal
 from dicomanon.cli_site import site_profile_name
@@ -63,6 +64,7 @@ app.add_typer(archives_app, name="archives")
 app.add_typer(backup_app, name="backup")
 app.add_typer(identity_app, name="identity")
 app.add_typer(project_app, name="project")
+app.add_typer(release_app, name="release")
 app.add_typer(removal_app, name="removal")
 
 

@@ -1,0 +1,56 @@
+"""``dicomanon release``: what becomes of a release beside its folder."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dicomanon.cli_site import signer
+from dicomanon.cohort.parameters import PROJECT_PATTERN
+from dicomanon.console import say
+from dicomanon.crosswalk.roles.role import Role
+from dicomanon.errors import Fatal
+
+release_app = typer.Typer(help="What was released to projects. For data engineers, and audited.", no_args_is_help=True)
+
+_NAME = re.compile(rf"({PROJECT_PATTERN})/0*([1-9][0-9]{{0,8}})")
+
+
+@release_app.command("archive")
+def archive(
+    release: Annotated[str, typer.Argument(metavar="PROJECT/NUMBER", help="As its folder is called.")],
+    target: Annotated[Path, typer.Argument(help="Folder of the archive; one that was broken off is gone on with.")],
+) -> None:
+    """Write the objects of a release as ZIP files, one a study, with checksums, for where no DICOMweb client goes."""
+    from dicomanon.cohort.archive import write_archive
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.pipeline.runtime import open_runtime
+
+    require_site()
+    named = _NAME.fullmatch(release)
+    if named is None:
+        raise typer.BadParameter("such as lung-ai/0001", param_hint="PROJECT/NUMBER")
+    name = f"{named[1]}/{int(named[2]):04d}"
+    with open_runtime(Role.COHORT) as runtime:
+        folder = runtime.settings.release_dir / name
+        count = _instances(folder)
+        # Before anything leaves: who breaks it off has had some of it.
+        runtime.crosswalk.releases.record_access(signer(), "release.archive", f"release {name}", count)
+        counts = write_archive(
+            folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
+        )
+    say(
+        f"{counts.studies} studies with {counts.instances} objects, {counts.bytes / 1e6:,.0f} MB in {target};"
+        f" {counts.kept_studies} were there before"
+    )
+
+
+def _instances(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / "release.json").read_text("utf-8"))["instances"])
+    except FileNotFoundError:
+        raise Fatal("there is no such release in the release folder") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Fatal("the release.json of that release cannot be read") from None
