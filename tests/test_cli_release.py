@@ -37,6 +37,15 @@ def test_a_release_is_archived_and_who_did_is_in_the_trail(filled: Clinic, tmp_p
     assert entries == [(5,), (5,)]
 
 
+def test_a_release_is_converted_to_nifti(filled: Clinic, tmp_path: Path) -> None:
+    done = run("release", "nifti", "lung-ai/1", tmp_path / "nifti")
+    assert done.returncode == DONE, done.stderr
+    assert "2 of 2 series in 2 images" in done.stdout
+    assert len(list((tmp_path / "nifti").glob("*/*/*/image.nii.gz"))) == 2
+    entries = filled.site.rows("SELECT count FROM crosswalk.access_event WHERE action = 'release.nifti'")
+    assert entries == [(5,)]
+
+
 def test_what_is_no_release_is_told(filled: Clinic, tmp_path: Path) -> None:
     done = run("release", "archive", "lung-ai/7", tmp_path / "archive")
     assert done.returncode == FATAL

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,18 +15,51 @@ from dicomanon.console import say
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
+if TYPE_CHECKING:
+    from dicomanon.pipeline.runtime import Runtime
+
 release_app = typer.Typer(help="What was released to projects. For data engineers, and audited.", no_args_is_help=True)
 
 _NAME = re.compile(rf"({PROJECT_PATTERN})/0*([1-9][0-9]{{0,8}})")
 
 
+Name = Annotated[str, typer.Argument(metavar="PROJECT/NUMBER", help="As its folder is called.")]
+Target = Annotated[Path, typer.Argument(help="Folder to write to; one that was broken off is gone on with.")]
+
+
 @release_app.command("archive")
-def archive(
-    release: Annotated[str, typer.Argument(metavar="PROJECT/NUMBER", help="As its folder is called.")],
-    target: Annotated[Path, typer.Argument(help="Folder of the archive; one that was broken off is gone on with.")],
-) -> None:
+def archive(release: Name, target: Target) -> None:
     """Write the objects of a release as ZIP files, one a study, with checksums, for where no DICOMweb client goes."""
     from dicomanon.cohort.archive import write_archive
+
+    with _leaving(release, "release.archive") as (folder, runtime):
+        counts = write_archive(
+            folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
+        )
+    say(
+        f"{counts.studies} studies with {counts.instances} objects, {counts.bytes / 1e6:,.0f} MB in {target};"
+        f" {counts.kept_studies} were there before"
+    )
+
+
+@release_app.command("nifti")
+def nifti(release: Name, target: Target) -> None:
+    """Convert the volumes of a release (CT, MR, PT, NM) to NIfTI with BIDS sidecars, by dcm2niix."""
+    from dicomanon.cohort.nifti import CONVERSION, write_nifti
+
+    with _leaving(release, "release.nifti") as (folder, runtime):
+        counts = write_nifti(
+            folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
+        )
+    say(
+        f"{counts.converted} of {counts.series} series in {counts.images} images in {target}; {CONVERSION} tells what"
+        f" became of each; {counts.kept_series} were there before"
+    )
+
+
+@contextmanager
+def _leaving(release: str, action: str) -> Iterator[tuple[Path, "Runtime"]]:
+    """Give a release's folder and what it takes to read its objects, when it is recorded that they leave."""
     from dicomanon.local_stack.stack import require_site
     from dicomanon.pipeline.runtime import open_runtime
 
@@ -35,16 +70,9 @@ def archive(
     name = f"{named[1]}/{int(named[2]):04d}"
     with open_runtime(Role.COHORT) as runtime:
         folder = runtime.settings.release_dir / name
-        count = _instances(folder)
         # Before anything leaves: who breaks it off has had some of it.
-        runtime.crosswalk.releases.record_access(signer(), "release.archive", f"release {name}", count)
-        counts = write_archive(
-            folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
-        )
-    say(
-        f"{counts.studies} studies with {counts.instances} objects, {counts.bytes / 1e6:,.0f} MB in {target};"
-        f" {counts.kept_studies} were there before"
-    )
+        runtime.crosswalk.releases.record_access(signer(), action, f"release {name}", _instances(folder))
+        yield folder, runtime
 
 
 def _instances(folder: Path) -> int:
