@@ -18,6 +18,7 @@ from dicomanon import __version__
 from dicomanon.cli_archives import archives_app
 from dicomanon.cli_audit import audit_app
 from dicomanon.cli_backup import backup_app, restore
+from dicomanon.cli_gateway import gateway
 from dicomanon.cli_identity import identity_app
 from dicomanon.cli_keys import keys_app
 from dicomanon.cli_lineage import lineage_app
@@ -29,6 +30,7 @@ from dicomanon.cli_release import release_app
 from dicomanon.cli_removal import removal_app
 from dicomanon.cli_seal import seal
 from dicomanon.cli_site import site_profile_name
+from dicomanon.cli_token import token_app
 from dicomanon.console import DONE, FATAL, PARTLY, TRY_AGAIN, err, out
 from dicomanon.errors import DicomanonError, Retriable
 
@@ -66,6 +68,7 @@ app.add_typer(identity_app, name="identity")
 app.add_typer(project_app, name="project")
 app.add_typer(release_app, name="release")
 app.add_typer(removal_app, name="removal")
+app.add_typer(token_app, name="token")
 
 
 def main() -> NoReturn:
@@ -345,6 +348,7 @@ def crosswalk_export(
 
 app.command("restore")(restore)
 app.command("seal")(seal)
+app.command("gateway")(gateway)
 
 
 def _text_of(option: str) -> str:

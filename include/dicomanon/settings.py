@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dicomanon.errors import Fatal
@@ -55,6 +55,8 @@ class CrosswalkSettings(DatabaseSettings):
     """How long a request for re-identification may be decided and shown."""
     reidentify_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many of them a person may make in 24 hours."""
+    gateway_token_hours: Annotated[int, Field(ge=1, le=8760)] = 168
+    """How long a token for the gateway may be good."""
     master_key_from: Literal["keyring", "environment", "command"] = "keyring"
     """Which master key wraps the keys in the crosswalk; the others that are set can still open."""
     master_key: SecretStr | None = None
@@ -65,6 +67,42 @@ class CrosswalkSettings(DatabaseSettings):
     """Program, with its arguments, that wraps and unwraps with a key that we do not have; no secrets in arguments."""
     master_key_name: str = "kms"
     """Names the key of that program in the crosswalk; another key needs another name."""
+
+
+class GatewayDoor(BaseModel):
+    """Where and how hard the gateway may be used; fields are ``DICOMANON_GATEWAY__PORT`` and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8044
+    """``0`` takes a free one."""
+    url: Annotated[str, Field(pattern=r"^(https?://[^?#@\s]+)?$")] = ""
+    """Root of the service as researchers know it, such as ``https://images.example.org/dicom-web``; else it is made of
+    the Host header."""
+    origins: str = ""
+    """Origins of pages that may ask by a browser, such as a viewer's, with commas between them; none by default."""
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    """PEM files, where TLS ends here."""
+    behind_tls: bool = False
+    """Whether TLS ends before it, where it listens on more than the loopback interface without a certificate."""
+    at_once: Annotated[int, Field(ge=1, le=256)] = 12
+    """Requests that are answered at once; others wait."""
+    at_once_per_token: Annotated[int, Field(ge=1, le=256)] = 8
+    requests_per_minute: Annotated[int, Field(ge=1)] = 6000
+    """Of a token."""
+    most_results: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Rows of a search, whatever is asked for."""
+    stall_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How long somebody may take nothing before an answer is broken off."""
+
+
+class GatewaySettings(DatabaseSettings):
+    """What it takes to let researchers read: a login for functions, the research PACS, and no key."""
+
+    research: PacsEndpoint
+    gateway: GatewayDoor = GatewayDoor()
 
 
 class SigningSettings(CrosswalkSettings):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from dataclasses import replace
+from datetime import timedelta
 from time import sleep
 
 import psycopg
@@ -14,6 +15,7 @@ from dicomanon.crosswalk.archives.causes import Cause
 from dicomanon.crosswalk.archives.rows import Difference
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
+from dicomanon.crosswalk.gateway.tokens import digest_of
 from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.people import CACHE_SECONDS
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
@@ -38,7 +40,7 @@ WITHOUT_SOURCE_VALUES = {"task_event", "openlineage_event", "archive_check", "ar
 
 
 @pytest.fixture
-def filled(crosswalk: Crosswalk) -> Run:
+def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
     """Every table has rows, made of values that must not be found."""
     study_id = discover(crosswalk, UID, sightings(UID, 6))
     run = Run(crosswalk)
@@ -59,6 +61,15 @@ def filled(crosswalk: Crosswalk) -> Run:
     crosswalk.releases.create("LUNG", "ada", b"d", stored)
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
     crosswalk.projects.add("LUNG", "postgres", actor="ada", reason="AUDITWORD of MRN-7731")
+    why = {"actor": "ada", "reason": "AUDITWORD of MRN-7731"}
+    token, secret = crosswalk.tokens.create("LUNG", "postgres", lifetime=timedelta(hours=1), **why)
+    with psycopg.connect(crosswalk_dsn) as connection:
+        connection.execute(
+            "SELECT crosswalk.gateway_record(ARRAY[gen_random_uuid()], ARRAY[%s::bytea], ARRAY['gateway.query'],"
+            " ARRAY[1::bigint], ARRAY['project'], ARRAY['LUNG'])",
+            (digest_of(secret),),
+        )
+    crosswalk.tokens.revoke(str(token.id), **why)
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
     _reidentify(crosswalk)

@@ -24,7 +24,7 @@ from dicomanon.backup.settings import BackupSettings
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import BINARIES, PostgresServer, start_postgres
-from dicomanon.settings import PREFIX, AuditSettings, Settings
+from dicomanon.settings import PREFIX, AuditSettings, GatewaySettings, Settings
 from dicomanon.signing import SigningKey
 
 TEMPLATE = ROOT / "deploy" / ".env.example"
@@ -213,6 +213,7 @@ class TestLeastPrivilege:
         for variable, expected in (
             ("CROSSWALK_DB_PASSWORD", {"postgres", "crosswalk-init"}),
             ("CROSSWALK_PIPELINE_PASSWORD", {"postgres", "airflow-worker"}),
+            ("CROSSWALK_GATEWAY_PASSWORD", {"postgres", "gateway"}),
         ):
             assert {name for name in SERVICES if variable in str(environment_of(name))} == expected
 
@@ -222,13 +223,26 @@ class TestLeastPrivilege:
         assert told - shared == {f"{PREFIX}REQUEST_PUBLIC_KEY", f"{PREFIX}DATA_DOCS_DIR"}
         assert SERVICES["airflow-apiserver"]["secrets"] == ["postgres-ca"]
 
+    def test_the_gateway_holds_no_key_and_its_settings_are_understood(
+        self, generated: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert SERVICES["gateway"]["secrets"] == ["postgres-ca"]
+        for name, value in environment_of("gateway").items():
+            default = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)
+            monkeypatch.setenv(name, re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: generated[found[1]], default))
+        settings = GatewaySettings.load()
+        assert settings.gateway.behind_tls
+        assert settings.research.url == "http://orthanc-research:8042/dicom-web"
+
     @pytest.mark.parametrize("service", ["airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"])
     def test_other_airflow_services_know_nothing_of_pacs_or_crosswalk(self, service: str) -> None:
         assert environment_of(service) == COMPOSE["x-airflow-environment"]
 
-    @pytest.mark.parametrize("side", ["clinical", "research"])
-    def test_each_pacs_shares_its_login_and_network_with_the_workers_alone(self, side: str) -> None:
-        members = {"airflow-worker", f"orthanc-{side}"}
+    @pytest.mark.parametrize(("side", "readers"), [("clinical", set()), ("research", {"gateway"})])
+    def test_each_pacs_shares_its_login_and_network_with_the_workers_and_the_research_pacs_with_the_gateway(
+        self, side: str, readers: set[str]
+    ) -> None:
+        members = {"airflow-worker", f"orthanc-{side}"} | readers
         assert {name for name, service in SERVICES.items() if side in service["networks"]} == members
         password = f"{PREFIX}{side.upper()}__PASSWORD"
         assert {name for name in SERVICES if password in str(environment_of(name))} == members
@@ -379,6 +393,12 @@ class TestDatabases:
                     connection.execute(statement)
             for role in ("dicomanon_ingest", "dicomanon_cohort", "dicomanon_removal", "dicomanon_auditor"):
                 connection.execute(f"SET ROLE {role}")
+        gateway = server.dsn("crosswalk", user="gateway", password=generated["CROSSWALK_GATEWAY_PASSWORD"])
+        with psycopg.connect(gateway) as connection:
+            for statement in ("SET ROLE dicomanon_ingest", "SET ROLE dicomanon_researcher", "SET ROLE pipeline"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                    connection.execute(statement)
+            connection.execute("SET ROLE dicomanon_gateway")
         for role, password in passwords.items():
             with psycopg.connect(server.dsn(role, user=role, password=password)) as connection:
                 connection.execute("CREATE SCHEMA own")

@@ -13,6 +13,7 @@ from dicomanon.crosswalk.audit.trail import Audit
 from dicomanon.crosswalk.decisions.identities import Identities
 from dicomanon.crosswalk.devices import Devices
 from dicomanon.crosswalk.exports import Exports
+from dicomanon.crosswalk.gateway.tokens import Tokens
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.first_keys import make_first_keys
 from dicomanon.crosswalk.keys.keychain import Keychain
@@ -100,6 +101,7 @@ class Crosswalk:
         self.identities = Identities(session)
         self.projects = Projects(session)
         self.removals = Removals(session)
+        self.tokens = Tokens(session)
 
     def __enter__(self) -> Self:
         """Connect.

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import requests
 from dicomweb_client.web import DICOMwebClient
@@ -33,6 +34,7 @@ _PASSING = (408, 425, 429)
 _SERVER_ERRORS = 500
 # What PS3.5 9.1 allows, and the letters that some archives have let in; nothing that could lead a URL elsewhere.
 _USABLE_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
+_FRAME_LIST = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
 
 _URL_LOGGERS = (
     "dicomweb_client.web",
@@ -101,6 +103,15 @@ class Connection:
                 )
             )
 
+    def search_series(self, filters: Mapping[str, str], fields: Sequence[str], limit: int, offset: int) -> list[Row]:
+        """Ask for one page of series, of all studies (QIDO-RS, PS3.18 10.6)."""
+        with self.translated("QIDO-RS"):
+            return _rows(
+                self._client.search_for_series(
+                    limit=limit, offset=offset, fields=list(fields), search_filters=dict(filters)
+                )
+            )
+
     def search_instances(
         self, study_uid: str | None, filters: Mapping[str, str], fields: Sequence[str], limit: int, offset: int
     ) -> list[Row]:
@@ -136,8 +147,13 @@ class Connection:
                 return _none_if_gone(error, study_uid)
             return _rows(answer)
 
-    def get(self, path: Sequence[str], accept: str) -> requests.Response:
+    def get(self, path: Sequence[str], accept: str, parameters: Mapping[str, str] | None = None) -> requests.Response:
         """Begin to read a resource; the caller closes the response.
+
+        Parameters
+        ----------
+        path
+            Below the root: words, UIDs, a list of frames.
 
         Raises
         ------
@@ -147,9 +163,12 @@ class Connection:
             As :meth:`translated` tells.
         """
         for part in path:
-            _require_usable(part)
+            if not _FRAME_LIST.fullmatch(part):
+                _require_usable(part)
         with self.translated("WADO-RS"):
-            response = self._session.get(self._url(path), headers={"Accept": accept}, stream=True)
+            # Commas as they are: archives look for them before they decode.
+            query = urlencode(parameters or {}, safe=",")
+            response = self._session.get(self._url(path), headers={"Accept": accept}, params=query, stream=True)
             if response.status_code in _GONE:
                 response.close()
                 raise Held(HoldReason.NOT_RETRIEVED, f"the {self.endpoint.name} PACS answered {response.status_code}")

@@ -46,14 +46,16 @@ def retrieve(connection: Connection, path: Sequence[str], *, most_bytes: int | N
             )
 
 
-def chunks(connection: Connection, response: requests.Response, most_bytes: int | None) -> Iterator[bytes]:
+def chunks(
+    connection: Connection, response: requests.Response, most_bytes: int | None, *, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[bytes]:
     """Yield a body as it arrives; ``Fatal`` where it is larger than it may be, else as :func:`retrieve` tells."""
     read = 0
     while True:
         with connection.translated("WADO-RS"):
             # read1 takes what has arrived. Waiting for a full chunk, as iter_content does, would lose the whole parts
             # in the last one when the body breaks off, and is no faster.
-            chunk: bytes = response.raw.read1(CHUNK_BYTES, decode_content=True)
+            chunk: bytes = response.raw.read1(chunk_bytes, decode_content=True)
         if not chunk:
             return
         read += len(chunk)

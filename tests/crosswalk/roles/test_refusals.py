@@ -44,8 +44,9 @@ SEALED = {
     "study_known_values": ("values_sealed",),
     "series": ("series_index", "uid_sealed", "facts_sealed"),
     "instance": ("sop_index", "uid_sealed"),
+    "gateway_token": ("token_digest",),
 }
-"""What leads back to a patient, by table."""
+"""What leads back to a patient, or through the gateway, by table."""
 
 OF_REMOVALS = {
     "removal": ("patient_id", "kind", "requested_by", "ticket", "reason_sealed"),
@@ -93,7 +94,7 @@ NEVER_READ = {
     | {"release": ("id",), "access_event": ("id",)},
     Role.AUDITOR: SEALED
     | {"reidentification_request": ("ticket_sealed", "reason_sealed"), "reidentification_decision": ("reason_sealed",)},
-    Role.ADMIN: {},
+    Role.ADMIN: {"gateway_token": ("token_digest",)},
     Role.BACKUP: {},
     Role.RESEARCHER: SEALED
     | REQUESTS
@@ -101,6 +102,13 @@ NEVER_READ = {
     | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
     | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
     | {"instance": ("id",), "release": ("id",), "project_member": ("project",)},
+    Role.GATEWAY: SEALED
+    | REQUESTS
+    | OF_REMOVALS
+    | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
+    | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
+    | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
+    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)},
 }
 
 NEVER: tuple[LiteralString, ...] = (
@@ -147,6 +155,11 @@ NEVER: tuple[LiteralString, ...] = (
     "DELETE FROM crosswalk.removal_step WHERE false",
     "INSERT INTO crosswalk.release (id, replaces) VALUES (gen_random_uuid(), NULL)",
     "SELECT crosswalk.is_stood_for(gen_random_uuid())",
+    # who reads through the gateway, and who has
+    "UPDATE crosswalk.gateway_token SET expires_at = 'infinity' WHERE false",
+    "DELETE FROM crosswalk.gateway_token_revocation WHERE false",
+    "INSERT INTO crosswalk.gateway_use DEFAULT VALUES",
+    "SELECT crosswalk.gateway_releases('')",
     # what differs between the archives, and whether somebody has looked after a restore
     "UPDATE crosswalk.archive_difference SET cause = '' WHERE false",
     "DELETE FROM crosswalk.archive_difference WHERE false",

@@ -108,8 +108,22 @@ class Audit:
             yield from _streamed(connection, query + " ORDER BY e.number", values)
 
     def reason(self, entry: Entry) -> Phi[str]:
-        """Open why somebody said they did it; people type names and numbers into reasons."""
+        """Open why somebody said they did it; people type names and numbers into reasons.
+
+        The gateway seals nothing: what was read by a token was read for the reason that the token was made for.
+        """
+        if not entry.reason_sealed:
+            return self._reason_of_token(entry)
         return open_phi(self._session.keys.site, "access_event.reason", entry.id, entry.reason_sealed)
+
+    def _reason_of_token(self, entry: Entry) -> Phi[str]:
+        with self._session.transaction() as connection:
+            row = connection.execute(
+                "SELECT t.id, t.reason_sealed FROM crosswalk.gateway_use u"
+                " JOIN crosswalk.gateway_token t ON t.id = u.token_id WHERE u.event_id = %s",
+                (entry.id,),
+            ).fetchone()
+        return Phi("") if row is None else open_phi(self._session.keys.site, "gateway_token.reason", *row)
 
     def research_uids(self, instance_ids: Sequence[int]) -> dict[int, str]:
         """Return the research SOP Instance UIDs of instances that have one, by their ids."""

@@ -24,6 +24,8 @@ class Role(StrEnum):
     """Programs that copy everything as it is, sealed, and change nothing."""
     RESEARCHER = "researcher"
     """People with a login of their own who read the schema ``research``."""
+    GATEWAY = "gateway"
+    """``dicomanon gateway``: functions that take the digest of a token, and no table."""
 
     @property
     def group(self) -> str:

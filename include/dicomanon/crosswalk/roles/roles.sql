@@ -8,7 +8,8 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['ingest', 'cohort', 'removal', 'reviewer', 'auditor', 'admin', 'researcher'] LOOP
+    FOREACH wanted IN ARRAY
+        ARRAY['ingest', 'cohort', 'removal', 'reviewer', 'auditor', 'admin', 'researcher', 'gateway'] LOOP
         BEGIN
             IF to_regrole('dicomanon_' || wanted) IS NULL THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', 'dicomanon_' || wanted);
