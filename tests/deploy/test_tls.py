@@ -59,6 +59,7 @@ class Server:
 
 
 PIPELINE = environment_of("airflow-worker")["DICOMANON_CROSSWALK_DSN"]
+GATEWAY = environment_of("gateway")["DICOMANON_CROSSWALK_DSN"]
 OWNER = environment_of("crosswalk-init")["DICOMANON_CROSSWALK_DSN"]
 AIRFLOW = COMPOSE["x-airflow-environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
 
@@ -112,7 +113,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) 
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
-@pytest.mark.parametrize("given", [PIPELINE, OWNER, AIRFLOW], ids=["pipeline", "owner", "airflow"])
+@pytest.mark.parametrize("given", [PIPELINE, GATEWAY, OWNER, AIRFLOW], ids=["pipeline", "gateway", "owner", "airflow"])
 class TestConnections:
     def test_as_the_services_make_them_are_encrypted(self, server: Server, given: str) -> None:
         with psycopg.connect(server.dsn(given)) as connection:
@@ -201,11 +202,20 @@ def test_the_server_keeps_scram_verifiers_only(server: Server) -> None:
     )
     with psycopg.connect(administrator) as connection:
         rows = connection.execute("SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin").fetchall()
-    assert {row[0] for row in rows} == {"postgres", "airflow", "crosswalk", "pipeline"}
+    assert {row[0] for row in rows} == {"postgres", "airflow", "crosswalk", "pipeline", "gateway"}
     assert all(row[1].startswith("SCRAM-SHA-256$") for row in rows)
 
 
-@pytest.mark.parametrize(("given", "database"), [(PIPELINE, "airflow"), (PIPELINE, "postgres"), (AIRFLOW, "crosswalk")])
+@pytest.mark.parametrize(
+    ("given", "database"),
+    [
+        (PIPELINE, "airflow"),
+        (PIPELINE, "postgres"),
+        (GATEWAY, "airflow"),
+        (GATEWAY, "postgres"),
+        (AIRFLOW, "crosswalk"),
+    ],
+)
 def test_nobody_enters_the_database_of_another(server: Server, given: str, database: str) -> None:
     with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry|permission denied for database"):
         psycopg.connect(server.dsn(given, dbname=database))
@@ -213,7 +223,7 @@ def test_nobody_enters_the_database_of_another(server: Server, given: str, datab
 
 def test_every_service_that_connects_trusts_the_authority_and_the_server_alone_has_the_key() -> None:
     connecting = {name for name in SERVICES if "sslmode=verify-full" in str(environment_of(name))}
-    assert connecting == {name for name in SERVICES if name.startswith("airflow-")} | {"crosswalk-init"}
+    assert connecting == {name for name in SERVICES if name.startswith("airflow-")} | {"crosswalk-init", "gateway"}
     for name, service in SERVICES.items():
         assert ("postgres-ca" in service.get("secrets", [])) is (name in connecting), name
         assert ("postgres-key" in service.get("secrets", [])) is (name == "postgres"), name
