@@ -149,8 +149,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
               JOIN crosswalk.series se ON se.id = rs.series_id
               WHERE rs.study_id = st.id AND se.modality = ANY (modalities)))
           AND EXISTS (
-              SELECT FROM current JOIN crosswalk.instance i ON i.study_id = st.id AND i.state = 'stored'
-              JOIN crosswalk.release_instance ri ON ri.instance_id = i.id AND ri.release_id = ANY (current.ids))
+              SELECT FROM current CROSS JOIN (
+                  SELECT i.id FROM crosswalk.instance i WHERE i.study_id = st.id AND i.state = 'stored'
+                  OFFSET 0 -- From here on, and not from all that was ever released.
+              ) AS stored
+              JOIN crosswalk.release_instance ri ON ri.instance_id = stored.id AND ri.release_id = ANY (current.ids))
         ORDER BY st.research_study_uid COLLATE "C" LIMIT most OFFSET skipped
     )
     SELECT page.research_study_uid, page.pseudonym, held.modalities, held.classes, held.series, held.instances
@@ -181,9 +184,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           AND (modalities IS NULL OR se.modality = ANY (modalities))
           AND (of_series IS NULL OR se.research_series_uid = ANY (of_series))
           AND EXISTS (
-              SELECT FROM current
-              JOIN crosswalk.instance i ON i.study_id = st.id AND i.series_id = se.id AND i.state = 'stored'
-              JOIN crosswalk.release_instance ri ON ri.instance_id = i.id AND ri.release_id = ANY (current.ids))
+              SELECT FROM current CROSS JOIN (
+                  SELECT i.id FROM crosswalk.instance i
+                  WHERE i.study_id = st.id AND i.series_id = se.id AND i.state = 'stored'
+                  OFFSET 0 -- As above.
+              ) AS stored
+              JOIN crosswalk.release_instance ri ON ri.instance_id = stored.id AND ri.release_id = ANY (current.ids))
         ORDER BY st.research_study_uid COLLATE "C", se.research_series_uid COLLATE "C" LIMIT most OFFSET skipped
     )
     SELECT page.research_study_uid, page.research_series_uid, page.pseudonym, page.modality, held.instances
