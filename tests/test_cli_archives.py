@@ -35,6 +35,7 @@ def test_check_list_and_show(site: Site) -> None:
     clean = dicomanon("archives", "check")
     assert (clean.returncode, clean.stderr) == (0, "")
     assert "say the same" in clean.stdout
+    assert dicomanon("archives", "list").stdout == "no differences\n"
     with requests.Session() as session:
         session.trust_env = False
         session.auth = (site.research.username, site.research.password)
@@ -57,6 +58,7 @@ def test_check_list_and_show(site: Site) -> None:
 
 def test_backup_and_restore(site: Site, backups: Path) -> None:
     site.ingest(*slices(A))
+    assert dicomanon("backup", "list").stdout == "no backups\n"
     made = dicomanon("backup")
     assert made.returncode == 0, made.stderr
     (folder,) = backups.iterdir()

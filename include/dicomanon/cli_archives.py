@@ -79,6 +79,8 @@ def list_differences(
                 else:
                     end = f"  gone {row.gone_at:%Y-%m-%d %H:%M}" if row.gone_at else ""
                     say(f"{row.number:>8}  {row.cause:<28}  since {since}  {about}  {row.detail}{end}".rstrip())
+        if not after and not as_json:
+            say("no differences")
 
 
 @archives_app.command("show")

@@ -34,7 +34,10 @@ def list_backups() -> None:
     from dicomanon.local_stack.stack import require_site
 
     require_site()
-    for one in stored_backups(BackupSettings.load().backup_dir):
+    stored = list(stored_backups(BackupSettings.load().backup_dir))
+    if not stored:
+        say("no backups")
+    for one in stored:
         manifest = one.manifest
         verified = f"verified {manifest.verified_at:%Y-%m-%d %H:%M}" if manifest.verified_at else "NOT verified"
         say(f"{one.name}  {manifest.bytes:>14,} bytes  {sum(manifest.rows.values()):>14,} rows  {verified}")
