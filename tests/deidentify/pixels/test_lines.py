@@ -104,3 +104,11 @@ def test_what_is_as_bright_as_a_text_hides_more_of_it(anatomy: Pixels) -> None:
 def test_white_paper_hides_no_dark_text() -> None:
     paper = np.full((256, 256), 250, np.uint8)
     assert not hides(line_of("DOE 1951", paper, value=0), Box(10, 100, END, 130), Box(END, 100, END + 40, 130))
+
+
+def test_tissue_that_a_line_leaves_for_air_hides_no_text() -> None:
+    body = np.full((256, 256), -2000, np.int16)
+    body[:, :70] = 100
+    picture = line_of("DOE 1951", body, value=2800)
+    assert not hides(picture, Box(10, 100, END, 130), Box(-30, 100, 10, 130))
+    assert not hides(picture, Box(30, 100, END, 130), Box(0, 100, 30, 130))

@@ -7,6 +7,8 @@ other has strokes that stand out from what is right around them. Marks beside th
 commas and dots, belong to it in any case.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -82,14 +84,28 @@ def hides(frame: Pixels, box: Box, beside: Box) -> bool:
     """
     inside = beside.clipped(*frame.shape[:2])
     part = frame[box.top : box.bottom, box.left : box.right]
-    grey, strokes = _grey(part), _strokes(part)
-    if inside is None or not strokes.any():
+    grey = _grey(part)
+    found = _brightness_of_text(grey)
+    if inside is None or found is None:
         return False
-    colour = _colour_of_text(part, strokes)
-    text = np.median(grey[strokes if colour is None else strokes & (_single(part) == colour)])
-    ground = np.median(edges_of(grey))
+    text, stands_out = found
     there = _grey(frame[inside.top : inside.bottom, inside.left : inside.right])
-    return bool((np.abs(there - text) <= _UNSEEN * abs(text - ground)).mean() >= _MOST_OF_IT)
+    return bool((np.abs(there - text) <= _UNSEEN * stands_out).mean() >= _MOST_OF_IT)
+
+
+def _brightness_of_text(grey: npt.NDArray[np.float32]) -> tuple[float, float] | None:
+    """Return how bright the strokes in a line are, and by how much they stand out from what is right around them.
+
+    Not by the ground of the whole line: where it runs from tissue into air, tissue stands out from that as well. But
+    that tells strokes from the gaps between them, which are as thin.
+    """
+    ground = np.median(edges_of(grey))
+    found = [
+        (float(np.median(grey[strokes])), float(np.median(detail[strokes])))
+        for detail in _details(grey, grey.shape[0])
+        if (strokes := detail > _MOST_OF_IT * detail.max()).any()
+    ]
+    return max(found, key=lambda one: abs(one[0] - ground), default=None)
 
 
 def _followed(box: Box, spans: list[tuple[int, int]], gap: float) -> tuple[int, int]:
@@ -128,16 +144,28 @@ def _standing_out(frame: Pixels, box: Box, around: Pixels) -> list[tuple[int, in
     """Return the columns of strokes as tall as letters, brighter or darker than what is right around them."""
     height, grey = box.height, _grey(around)
     least = _FAINTEST * float(np.ptp(_grey(frame[box.top : box.bottom, box.left : box.right])))
-    widest = np.ones((max(3, height // _WIDEST_STROKE) | 1,) * 2, np.uint8)
     spans = []
-    for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
-        detail: Grey = cv2.morphologyEx(grey, brighter_or_darker, widest)  # type: ignore[assignment]
+    for detail in _details(grey, height):
         spans += [
             (column, column + width)
             for column, width, tall, _ in _pieces(detail > beyond_noise(detail, least))
             if tall >= _LETTER * height and width <= _WIDEST * height
         ]
     return spans
+
+
+def _details(grey: npt.NDArray[np.float32], height: int) -> Iterator[Grey]:
+    """Yield by how much what is as thin as strokes is brighter, and by how much it is darker, than what is around it.
+
+    Parameters
+    ----------
+    height
+        Of the line, in pixels.
+    """
+    widest = np.ones((max(3, height // _WIDEST_STROKE) | 1,) * 2, np.uint8)
+    for brighter_or_darker in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
+        detail: Grey = cv2.morphologyEx(grey, brighter_or_darker, widest)  # type: ignore[assignment]
+        yield detail
 
 
 def _marks(frame: Pixels, box: Box, begin: int, end: int) -> list[tuple[int, int]]:
