@@ -3,7 +3,7 @@
 #   AIRFLOW_PASSWORD=… Rscript cohort_request.R request.json http://127.0.0.1:8080 researcher
 #
 # request.json holds the parameters, for example
-#   {"project": "my-project", "patient_ids": ["12345678"], "study_date_from": "2000-01-31", "modality": ["CT"]}
+#   {"project": "demo", "patient_ids": ["12345678"], "study_date_from": "2000-01-31", "modality": ["CT"]}
 # Airflow's door seals what identifies patients; `dicomanon seal` does so before it leaves your machine.
 
 library(httr)

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.rows import MappedOutcome, Receipt, Verdict
 from dicomanon.identity import InstanceSighting, PatientIdentity, StudyFacts, StudySighting
 
@@ -103,6 +105,21 @@ def admit(crosswalk: Crosswalk, studies: Sequence[Study]) -> None:
         crosswalk.mapping.record_verdicts(batch, verdicts)
         crosswalk.mapping.record_receipts(batch, receipts)
         crosswalk.ledger.close_run(run, balanced=True)
+
+
+OPEN_TERMS: dict[str, Any] = {
+    "title": "Nodules", "lead": "Ada", "ethics_number": "EK 1", "ethics_expires": date(9999, 12, 31),
+    "retention_days": 365, "profiles": (), "criteria": None, "minimum_patients": 2, "approval_for": frozenset(),
+}  # fmt: skip
+"""All that a project can be allowed."""
+
+
+def declare(crosswalk: Crosswalk, project: str = "P", *requesters: str, **changes: Any) -> None:
+    """Let a project hold what is allowed at most, but for the changes, and logins ask for it."""
+    why = {"actor": "ada", "reason": "decided"}
+    crosswalk.projects.set(project, ProjectTerms(**OPEN_TERMS | changes), **why)
+    for requester in requesters or ("researcher",):
+        crosswalk.projects.add_requester(project, requester, **why)
 
 
 CLINIC = (

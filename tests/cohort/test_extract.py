@@ -2,13 +2,14 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from tests.cohort.conftest import Study, admit
+from tests.cohort.conftest import Study, admit, declare
 
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.extract import CohortRequest, check_request, extract
@@ -38,6 +39,7 @@ class Services:
 
 @pytest.fixture
 def services(clinic: Crosswalk, keyring: Keyring, tmp_path: Path) -> Services:
+    declare(clinic)
     return Services(Site(tmp_path / "releases"), keyring, clinic)
 
 
@@ -274,3 +276,61 @@ def test_next_version_after_a_recall_is_split_grouped_and_sorted_as_the_one_befo
     first, second = (json.loads((folder / number / "release.json").read_text()) for number in ("0001", "0002"))
     assert [second[name] for name in ("split", "sort_by", "group_by")] == [
         first[name] for name in ("split", "sort_by", "group_by")]  # fmt: skip
+
+
+@pytest.mark.parametrize("task", [check_request, extract])
+@pytest.mark.parametrize(
+    ("requester", "conf", "told"),
+    [
+        ("researcher", {"project": "Q"}, "no such project"),
+        ("somebody", {}, "does not ask for this project"),
+        ("Researcher", {}, "does not ask for this project"),
+        ("researcher", {"project": "ENDED"}, "ethics approval has ended"),
+        ("researcher", {"project": "NARROW"}, "may not ask by patient_ids"),
+    ],
+)
+def test_both_tasks_refuse_what_the_project_may_not(
+    services: Services, task: Any, requester: str, conf: dict[str, str], told: str
+) -> None:
+    declare(services.crosswalk, "ENDED", ethics_expires=datetime.now(UTC).date() - timedelta(days=1))
+    declare(services.crosswalk, "NARROW", criteria=("modality",))
+    asked = request(services, **{"patient_ids": ["A1"], **conf})
+    with pytest.raises(Fatal, match=told) as refused:
+        task(services, replace(asked, requester=requester))
+    assert "A1" not in str(refused.value)
+    assert not services.settings.release_dir.exists()
+
+
+def test_a_member_who_was_removed_after_the_check_gets_nothing(services: Services) -> None:
+    asked = request(services, patient_ids=["A1"])
+    check_request(services, asked)
+    services.crosswalk.projects.remove_requester("P", "researcher", actor="ada", reason="left")
+    with pytest.raises(Fatal, match="does not ask for this project"):
+        extract(services, asked)
+    assert not services.settings.release_dir.exists()
+
+
+def test_a_refused_request_is_in_the_audit_trail(services: Services) -> None:
+    with pytest.raises(Fatal):
+        check_request(services, request(services, project="Q", patient_ids=["A1"]))
+    (entry,) = services.crosswalk.audit.newest(Wanted(action="cohort.request"), 2)
+    assert entry.actor == "researcher"
+
+
+def test_a_project_is_given_what_its_profiles_made_alone(services: Services) -> None:
+    asked = {"patient_ids": ["A1"], "controls_per_case": 1}
+    declare(services.crosswalk, profiles=("strict",))
+    assert extract(services, request(services, **asked))["release"] == 0
+    declare(services.crosswalk, profiles=("strict", "research"))
+    extract(services, request(services, "manual__2", **asked))
+    release = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())
+    assert (release["attrition"][-1]["criterion"], release["attrition"][-1]["studies"]) == ("profile", 2)
+
+
+def test_a_release_says_under_which_terms_and_how_long(services: Services) -> None:
+    declare(services.crosswalk, ethics_number="EK 2", retention_days=30, ethics_expires=date(9999, 1, 1))
+    extract(services, request(services, patient_ids=["A1"]))
+    release = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())
+    assert (release["project_version"], release["ethics_number"]) == (2, "EK 2")
+    made = datetime.fromisoformat(release["created_at"]).date()
+    assert release["keep_until"] == (made + timedelta(days=30)).isoformat()

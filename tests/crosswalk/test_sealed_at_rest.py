@@ -18,6 +18,7 @@ from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.gateway.tokens import digest_of
 from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.people import CACHE_SECONDS
+from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import IdentityEventKind
@@ -70,6 +71,9 @@ def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
             (digest_of(secret),),
         )
     crosswalk.tokens.revoke(str(token.id), **why)
+    crosswalk.projects.add_requester("LUNG", "ravi", actor="ada", reason="AUDITWORD of MRN-7731")
+    terms = ProjectTerms("Nodules", "Ada", "EK 1", NOW.date(), 365, (), None, 10, frozenset())
+    crosswalk.projects.set("LUNG", terms, actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
     _reidentify(crosswalk)

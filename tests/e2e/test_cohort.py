@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.conftest import Sample
 from tests.e2e.world import INGEST, Snapshot, World
 
+from dicomanon.cohort.project_file import ProjectFile
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack import airflow
 from dicomanon.local_stack.dag_runs import DagRuns
@@ -15,12 +16,26 @@ from dicomanon.pipeline.runtime import open_runtime
 from dicomanon.sample.leaks import LeakScanner
 
 COHORT = "cohort_extraction"
+PROJECT = """
+project = "lung-screening"
+title = "Lung screening"
+lead = "Ada"
+ethics_number = "EK 1"
+ethics_expires = 9999-12-31
+retention_days = 365
+minimum_patients = 2
+approval_for = []
+"""
 
 
 @pytest.fixture(scope="module")
 def released(world: World, after_second: Snapshot, sample_wave_2: Sample) -> tuple[str, Path]:
     """A request for the first sample patient; returns the run and the release folder."""
     patient = sample_wave_2[1].studies[0]
+    with open_runtime(Role.ADMIN) as runtime:
+        projects, why = runtime.crosswalk.projects, {"actor": "ada", "reason": "decided"}
+        projects.set("lung-screening", ProjectFile.parse(PROJECT).terms(), **why)
+        projects.add_requester("lung-screening", "researcher", **why)
     with airflow.client(world.config, "researcher") as api:
         runs = DagRuns(api)
         runs.wait_until_known(COHORT)

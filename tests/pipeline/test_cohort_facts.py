@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pandas as pd
+from tests.cohort.conftest import declare
 from tests.site import Site, ct, encoded, slices, study
 
 from dicomanon.cohort.criteria import CohortCriteria
@@ -54,6 +55,8 @@ def test_a_request_is_answered_with_the_privileges_of_cohorts_alone(site: Site) 
         "project": "P", "purpose": "to try", "body_part": ["CHEST"], "images_from": 2, "per_patient": 1, "limit": 5,
         "controls_per_case": 1, "split_train": 100, "group_by": "series",
     }  # fmt: skip
+    with site.crosswalk() as crosswalk:
+        declare(crosswalk)
     with open_runtime(Role.COHORT) as runtime:
         sealed = seal_conf(runtime.keyring.request_public_key, COHORT_DAG_ID, conf)
         counts = extract(runtime, CohortRequest(COHORT_DAG_ID, "manual__1", "researcher", sealed))

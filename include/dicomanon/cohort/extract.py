@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,9 +14,11 @@ from dicomanon import __version__
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.gathering import gather
 from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
+from dicomanon.cohort.permission import Standing, require_allowed
 from dicomanon.cohort.sealing import open_conf
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
+from dicomanon.crosswalk.projects.rows import ProjectVersion
 from dicomanon.crosswalk.rows import CohortInstance, ReleaseRow
 from dicomanon.errors import Fatal
 
@@ -83,13 +86,15 @@ def check_request(services: Services, request: CohortRequest) -> Counts:
     Raises
     ------
     Fatal
-        It cannot be carried out; the message names parameters and positions, no values.
+        It cannot be carried out, or its project may not make it; the message names parameters and positions, no
+        values.
     """
     # Before it is opened: what is asked for identifies patients, too.
     services.crosswalk.releases.record_access(
         request.requester, "cohort.request", f"{request.dag_id} {request.run_id}", 1
     )
-    return {name: int(value) for name, value in _criteria(services, request).counts().items()}
+    criteria, _ = _allowed(services, request)
+    return criteria.counts()
 
 
 def extract(services: Services, request: CohortRequest) -> Counts:
@@ -101,11 +106,12 @@ def extract(services: Services, request: CohortRequest) -> Counts:
     Raises
     ------
     Fatal
-        The request cannot be carried out, or the release folder cannot be written.
+        The request cannot be carried out, its project may not make it any more, or the release folder cannot be
+        written.
     Retriable
         The crosswalk cannot be reached.
     """
-    criteria = _criteria(services, request)
+    criteria, project = _allowed(services, request)
     crosswalk, settings = services.crosswalk, services.settings
     purpose = f": {criteria.purpose}" if criteria.purpose else ""
     crosswalk.releases.record_access(
@@ -115,7 +121,7 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         sum(len(getattr(criteria, name)) for name in _IDENTIFIERS),
         subject=Subject(SubjectKind.PROJECT, criteria.project),
     )
-    cohort = gather(crosswalk, services.keyring, criteria, settings.default_issuer)
+    cohort = gather(crosswalk, services.keyring, criteria, project.terms, settings.default_issuer)
     _log_unmatched(cohort.unmatched)
     instances = cohort.instances
     table = manifest_table(instances, columns=cohort.columns, sort_by=criteria.sort_by)
@@ -146,6 +152,7 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         "controls": cohort.controls,
         "attrition": [asdict(step) for step in cohort.attrition],
         **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
+        **_terms_of(project, release),
     }
     target = settings.release_dir / criteria.project / f"{release.number:04d}"
     if not target.exists():
@@ -169,8 +176,23 @@ def _require_same(crosswalk: "Crosswalk", release: ReleaseRow, instances: Sequen
         raise Fatal("instances were stored between two tries of this request: trigger the request anew")
 
 
-def _criteria(services: Services, request: CohortRequest) -> CohortCriteria:
-    return CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
+def _allowed(services: Services, request: CohortRequest) -> tuple[CohortCriteria, ProjectVersion]:
+    """Open a request and hold it against its project's terms: in each task, for they may change in between."""
+    criteria = CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
+    projects = services.crosswalk.projects
+    standing = Standing(projects.newest(criteria.project), projects.may_request(criteria.project, request.requester))
+    return criteria, require_allowed(standing, criteria.given().keys(), datetime.now(UTC).date())
+
+
+def _terms_of(project: ProjectVersion, release: ReleaseRow) -> dict[str, object]:
+    """Return under which terms a release was made, and how long it may be kept."""
+    kept_until = release.created_at.date() + timedelta(days=project.terms.retention_days)
+    return {
+        "project_title": project.terms.title,
+        "project_version": project.version,
+        "ethics_number": project.terms.ethics_number,
+        "keep_until": kept_until.isoformat(),
+    }
 
 
 def _written_counts(target: Path) -> Counts:

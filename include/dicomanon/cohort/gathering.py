@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicomanon.cohort.attrition import Step
+from dicomanon.cohort.attrition import Step, left_by
 from dicomanon.cohort.controls import find_controls
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.manifest import Columns
+from dicomanon.cohort.permission import is_allowed_profile
 from dicomanon.cohort.resolve import resolve
 from dicomanon.cohort.shaping import Digest, shape, split_of
+from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.rows import CohortInstance
 
 if TYPE_CHECKING:
@@ -53,13 +55,17 @@ class Cohort:
         )
 
 
-def gather(crosswalk: "Crosswalk", keyring: "Keyring", criteria: CohortCriteria, default_issuer: str) -> Cohort:
+def gather(
+    crosswalk: "Crosswalk", keyring: "Keyring", criteria: CohortCriteria, terms: ProjectTerms, default_issuer: str
+) -> Cohort:
     """Return the cohort of a request.
 
     Parameters
     ----------
     keyring
         Its index key makes chance: who is drawn, and who is in which part of a split.
+    terms
+        Of the project: what other profiles made, it is not given.
     default_issuer
         Issuer of Patient ID of identifiers that name none.
 
@@ -84,11 +90,19 @@ def gather(crosswalk: "Crosswalk", keyring: "Keyring", criteria: CohortCriteria,
         columns["group"] = lambda instance: "control" if instance.study_id in of_controls else "case"
     studies = (*shaped.found, *controls.found)
     wanted = {series.research_series_uid for one in studies for series in one.series}
-    stored = crosswalk.mapping.cohort_instances([one.study.study_id for one in studies])
+    instances = tuple(
+        instance
+        for instance in crosswalk.mapping.cohort_instances([one.study.study_id for one in studies])
+        if instance.research_series_uid in wanted and is_allowed_profile(terms, instance.profile_version)
+    )
+    given = {instance.study_id for instance in instances}
+    steps = resolution.attrition + shaped.steps
+    if terms.profiles:
+        steps += (left_by("profile", steps[-1], (one for one in shaped.found if one.study.study_id in given)),)
     return Cohort(
-        instances=tuple(instance for instance in stored if instance.research_series_uid in wanted),
-        controls=len(controls.found),
-        attrition=resolution.attrition + shaped.steps,
+        instances=instances,
+        controls=len(of_controls & given),
+        attrition=steps,
         unmatched={**resolution.unmatched, "control_patient_ids": controls.unmatched_patient_ids},
         columns=columns,
     )

@@ -25,7 +25,7 @@ from dicomanon.crosswalk.migrations import migrate
 from dicomanon.crosswalk.openlineage_events import OpenLineageEvents
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
-from dicomanon.crosswalk.projects import Projects
+from dicomanon.crosswalk.projects.group import Projects
 from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.reidentification.requests import Reidentification
 from dicomanon.crosswalk.releases import Releases

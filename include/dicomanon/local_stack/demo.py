@@ -13,6 +13,7 @@ from dicomanon.crosswalk.rows import StudyBalance
 from dicomanon.local_stack import airflow, stack
 from dicomanon.local_stack.config import StackConfig
 from dicomanon.local_stack.dag_runs import FINISHED, DagRuns
+from dicomanon.local_stack.demo_project import REQUESTER, declare_demo_project
 from dicomanon.pipeline.load import load_folder
 from dicomanon.pipeline.outline import outline
 from dicomanon.pipeline.runtime import open_runtime
@@ -26,6 +27,8 @@ def run(console: Console) -> bool:
     console.print("[bold]Starting the local stack[/bold]")
     config = stack.up(lambda what: console.print(f"  {what}"))
     stack.use_local_stack()
+    with open_runtime(Role.ADMIN) as runtime:
+        project = declare_demo_project(runtime.crosswalk)
     green = True
     before = len(accounts())
     with airflow.client(config, "engineer") as api:
@@ -48,6 +51,7 @@ def run(console: Console) -> bool:
     console.print(balance_table(final))
     _show_one_trace(console, final)
     show_access(console, config)
+    console.print(f"The login {REQUESTER} may ask for cohorts of the project [bold]{project}[/bold].")
     return green and all(account.balanced for account in final)
 
 

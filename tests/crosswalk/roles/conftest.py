@@ -19,6 +19,7 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.openlineage_events import OpenLineageRow
+from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.devices import DeviceKey
@@ -29,6 +30,7 @@ from dicomanon.reasons import HoldReason
 from dicomanon.values import Phi
 
 OTHER_FACTS = replace(FACTS, accession_number="ACC-2")
+TERMS = ProjectTerms("Nodules", "Ada", "EK 1", NOW.date(), 365, (), None, 10, frozenset(ApprovalFor))
 GONE = PatientIdentity("P-GONE", "", "LEFT^LEA", "19900101", "F")
 ULTRASOUND = DeviceKey("US", "ACME", "ECHO 5", "1.0", "1.2", 480, 640, "")
 
@@ -120,6 +122,8 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     crosswalk.profiles.approve("site@1", actor="bob", reason="second")
     researcher = str(psycopg.conninfo.conninfo_to_dict(logins[Role.RESEARCHER])["user"])
     crosswalk.projects.add("LUNG", researcher, actor="ada", reason="asked for")
+    crosswalk.projects.set("LUNG", TERMS, actor="ada", reason="decided")
+    crosswalk.projects.add_requester("LUNG", "ravi", actor="ada", reason="asked for")
     asked = crosswalk.reidentification.ask(
         crosswalk.patients.get_or_create(DOE).pseudonym, actor="ada", reason="why", ticket="T-1", hours=1, per_day=9
     )

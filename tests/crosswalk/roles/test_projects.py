@@ -1,12 +1,14 @@
 """A researcher sees the releases of own projects in a schema that holds nothing else, and cannot claim another."""
 
+from dataclasses import replace
 from typing import LiteralString
 
 import psycopg
 import pytest
 from psycopg import sql
-from tests.crosswalk.roles.conftest import Filled
+from tests.crosswalk.roles.conftest import TERMS, Filled
 
+from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.roles.role import Role
@@ -159,3 +161,40 @@ def test_nothing_of_a_source_is_among_what_a_researcher_reads(filled: Filled, ke
         sources = owner.execute("SELECT encode(input_digest, 'hex') FROM crosswalk.instance WHERE input_digest <> ''")
         for value in ("MRN-7731", "DOE", "1.2.3", "ACC-55501", "20200214", *(row[0] for row in sources)):
             assert value not in everything.replace("1.2.840.10008.5.1.4.1.1.2", "")
+
+
+def test_cohort_is_told_the_newest_terms_and_who_may_ask(filled: Filled, keyring: Keyring) -> None:
+    with Crosswalk(filled.logins[Role.ADMIN], keyring, role=Role.ADMIN) as admin:
+        changed = replace(TERMS, profiles=("strict",), criteria=("sex",), minimum_patients=20)
+        first, is_new = admin.projects.set("BRAIN", TERMS, **WHO)
+        assert (first.version, first.terms, first.set_by, is_new) == (1, TERMS, "ada", True)
+        assert admin.projects.set("BRAIN", TERMS, **WHO) == (first, False)
+        second, _ = admin.projects.set("BRAIN", changed, **WHO)
+        assert admin.projects.add_requester("BRAIN", "ravi", **WHO)
+        assert not admin.projects.add_requester("BRAIN", "ravi", **WHO)
+        with Crosswalk(filled.logins[Role.COHORT], keyring, role=Role.COHORT) as cohort:
+            assert cohort.projects.newest("BRAIN") == second
+            assert cohort.projects.newest("NONE") is None
+            assert cohort.projects.may_request("BRAIN", "ravi")
+            assert not cohort.projects.may_request("BRAIN", "RAVI")
+            assert not cohort.projects.may_request("HEART", "ravi")
+            assert admin.projects.remove_requester("BRAIN", "ravi", **WHO)
+            assert not cohort.projects.may_request("BRAIN", "ravi")
+        assert admin.projects.versions("BRAIN") == [second, first]
+    with Crosswalk(filled.logins[Role.AUDITOR], keyring, role=Role.AUDITOR) as auditor:
+        assert [one.login for one in auditor.projects.requesters("LUNG")] == ["ravi"]
+        entries = [entry.action for entry in auditor.audit.newest(Wanted(about="BRAIN"), 9)]
+    assert entries == [*["project.set"] * 2, *["project.add-requester"] * 2, "project.remove-requester"]
+
+
+@pytest.mark.parametrize("change", ["UPDATE crosswalk.project_version SET minimum_patients = 2",
+                                    "DELETE FROM crosswalk.project_version"])  # fmt: skip
+def test_terms_that_held_are_not_changed_afterwards_even_by_the_owner(filled: Filled, change: LiteralString) -> None:
+    with psycopg.connect(filled.dsn) as owner, pytest.raises(psycopg.errors.RestrictViolation):
+        owner.execute(change)
+
+
+@pytest.mark.parametrize("least", [1, 0])
+def test_the_database_knows_no_minimum_that_singles_out(filled: Filled, keyring: Keyring, least: int) -> None:
+    with Crosswalk(filled.dsn, keyring) as crosswalk, pytest.raises(Fatal):
+        crosswalk.projects.set("BRAIN", replace(TERMS, minimum_patients=least), **WHO)

@@ -66,6 +66,12 @@ REQUESTS = {
 }
 """Who is asked for, by whom and why."""
 
+OF_PROJECTS = {
+    "project_version": ("project", "ethics_number", "minimum_patients", "reason_sealed"),
+    "project_requester": ("project", "requester"),
+}
+"""What projects may do, and who asks for them."""
+
 NEVER_READ = {
     Role.INGEST: REQUESTS
     | OF_REMOVALS
@@ -82,10 +88,12 @@ NEVER_READ = {
     | {"openlineage_event": ("event",)}
     | OF_REMOVALS
     | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
-    | {"release": ("id",), "access_event": ("id",), "patient": ("id", "pseudonym")},
+    | {"release": ("id",), "access_event": ("id",), "patient": ("id", "pseudonym")}
+    | OF_PROJECTS,
     Role.REMOVAL: SEALED
     | REQUESTS
-    | {"openlineage_event": ("event",), "access_event": ("id",), "project_member": ("project",)},
+    | {"openlineage_event": ("event",), "access_event": ("id",), "project_member": ("project",)}
+    | OF_PROJECTS,
     Role.REVIEWER: SEALED
     | REQUESTS
     | OF_REMOVALS
@@ -101,14 +109,16 @@ NEVER_READ = {
     | OF_REMOVALS
     | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
     | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
-    | {"instance": ("id",), "release": ("id",), "project_member": ("project",)},
+    | {"instance": ("id",), "release": ("id",), "project_member": ("project",)}
+    | OF_PROJECTS,
     Role.GATEWAY: SEALED
     | REQUESTS
     | OF_REMOVALS
     | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
     | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
     | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
-    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)},
+    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)}
+    | OF_PROJECTS,
 }
 
 NEVER: tuple[LiteralString, ...] = (
@@ -122,6 +132,10 @@ NEVER: tuple[LiteralString, ...] = (
     "UPDATE crosswalk.verdict SET passed = true WHERE false",
     "UPDATE crosswalk.release SET project = 'MINE' WHERE false",
     "UPDATE crosswalk.project_member SET project = 'MINE' WHERE false",
+    "UPDATE crosswalk.project_version SET minimum_patients = 2 WHERE false",
+    "DELETE FROM crosswalk.project_version WHERE false",
+    "INSERT INTO crosswalk.project_version (database_login) VALUES ('somebody else')",
+    "UPDATE crosswalk.project_requester SET project = 'MINE' WHERE false",
     "UPDATE crosswalk.keyring_fingerprint SET fingerprint = '' WHERE false",
     "UPDATE crosswalk.audit_turn SET chain = gen_random_uuid() WHERE false",
     "UPDATE crosswalk.access_event SET hash = '', recorded_at = now(), reason_sealed = '' WHERE false",

@@ -1,0 +1,52 @@
+"""Who may ask what for a project: each refusal says what to do, and repeats nothing."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from dicomanon.cohort.permission import Standing, is_allowed_profile, require_allowed
+from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms, ProjectVersion
+from dicomanon.errors import Fatal
+
+LAST_DAY = date(2026, 12, 31)
+TERMS = ProjectTerms("Nodules", "Ada", "EK 1", LAST_DAY, 365, (), None, 10, frozenset(ApprovalFor))
+PROJECT = ProjectVersion("LUNG", 1, TERMS, "ada", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def of(**changes: object) -> ProjectVersion:
+    return replace(PROJECT, terms=replace(TERMS, **changes))  # type: ignore[arg-type]
+
+
+def test_a_member_may_ask_on_the_last_day_of_the_approval() -> None:
+    assert require_allowed(Standing(PROJECT, is_member=True), {"patient_ids"}, LAST_DAY) is PROJECT
+
+
+@pytest.mark.parametrize(
+    ("standing", "asked_by", "told"),
+    [
+        (Standing(None, is_member=False), {"sex"}, "no such project"),
+        (Standing(None, is_member=True), {"sex"}, "no such project"),
+        (Standing(PROJECT, is_member=False), {"sex"}, "does not ask for this project"),
+        (Standing(of(ethics_expires=date(2026, 12, 30)), is_member=True), {"sex"}, "ethics approval has ended"),
+        (Standing(of(criteria=("sex",)), is_member=True), {"sex", "age_to", "patient_ids"}, "by age_to, patient_ids:"),
+        (Standing(of(criteria=()), is_member=True), {"sex"}, "by sex:"),
+    ],
+)
+def test_refused_with_what_to_do(standing: Standing, asked_by: set[str], told: str) -> None:
+    with pytest.raises(Fatal, match=told):
+        require_allowed(standing, asked_by, LAST_DAY)
+
+
+def test_what_selects_nobody_is_never_refused() -> None:
+    project = of(criteria=("modality",))
+    asked_by = {"project", "purpose", "modality", "limit", "split_train", "dry_run", "group_by"}
+    assert require_allowed(Standing(project, is_member=True), asked_by, LAST_DAY) is project
+
+
+def test_profiles_are_allowed_by_name_or_by_version() -> None:
+    assert is_allowed_profile(TERMS, "research@0123456789ab")
+    for allowed in ("research", "research@0123456789ab"):
+        assert is_allowed_profile(of(profiles=(allowed,)).terms, "research@0123456789ab")
+    for other in ("strict", "research@ba9876543210", "res"):
+        assert not is_allowed_profile(of(profiles=(other,)).terms, "research@0123456789ab")
