@@ -4,7 +4,7 @@
 **Purpose.** Finds the studies that meet a request's criteria, which may be identifying, and releases them to a project:
 a manifest of research identifiers (Parquet and CSV), with tables by study, patient or series, and `release.json`.
 A study must meet everything that you fill in; in a list, any entry will do. *Only count* tells how many there are, and
-how many are left at each criterion, without a release.
+how many are left at each criterion, without a release. Counts of few patients are not told, others are rounded.
 
 **What you type is sealed.** Identifiers, names, dates, ages and words are encrypted before Airflow stores or logs them;
 only the worker that resolves the request can open them. What you see of them later in the run's configuration is the
@@ -35,7 +35,7 @@ def request() -> Any:
     return CohortRequest(run.dag_id, run.run_id, run.triggering_user_name or "unknown", run.conf or {})
 
 
-def step(function: Any) -> dict[str, int]:
+def step(function: Any) -> dict[str, int | None]:
     """Run a step on the open crosswalk, recorded in the lineage."""
     from dicomanon.pipeline.task import run_step
 
@@ -61,22 +61,24 @@ def cohort_extraction() -> None:
     """Check the request, answer it in one task that holds what is identifying, and show the counts."""
 
     @task
-    def validate_request() -> dict[str, int]:
+    def validate_request() -> dict[str, int | None]:
         from dicomanon.cohort.extract import check_request
 
         return step(check_request)
 
     @task
-    def resolve_and_release() -> dict[str, int]:
+    def resolve_and_release() -> dict[str, int | None]:
         from dicomanon.cohort.extract import extract
 
         return step(extract)
 
     @task
-    def summarise(counts: dict[str, int]) -> dict[str, int]:
+    def summarise(counts: dict[str, int | None]) -> dict[str, int | None]:
         """Show the counts: they are all that leaves the release folder."""
+        from dicomanon.cohort.disclosure import FEWER_THAN, shown
+
         for name, count in counts.items():
-            print(f"{name.replace('_', ' '):32}{count:>14,}")
+            print(f"{name.replace('_', ' '):32}{shown(count, counts[FEWER_THAN]):>17}")
         return counts
 
     released = resolve_and_release()

@@ -165,7 +165,7 @@ def test_other_studies_than_an_earlier_try_entered_are_not_written(
 
 def test_nothing_found_is_no_release(services: Services) -> None:
     counts = extract(services, request(services, patient_ids=["D4", "nobody"]))
-    assert (counts["instances"], counts["release"], counts["unmatched_patient_ids"]) == (0, 0, 1)
+    assert (counts["instances"], counts["release"], counts["unmatched_patient_ids"]) == (None, 0, None)
     assert not services.settings.release_dir.exists()
 
 
@@ -197,16 +197,45 @@ def test_release_tells_what_each_criterion_left(services: Services) -> None:
     counts = extract(services, request(services, patient_ids=["A1", "B2"], study_date_to="2020-12-31", modality=["CT"]))
     told = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())["attrition"]
     assert [(step["criterion"], step["patients"], step["studies"]) for step in told] == [
-        ("identified", 2, 3), ("study_date", 2, 2), ("stored", 2, 2), ("modality", 2, 2)]  # fmt: skip
-    assert (counts["studies_after_00_identified"], counts["studies_after_03_modality"]) == (3, 2)
+        ("identified", 2, 2), ("study_date", 2, 2), ("stored", 2, 2), ("modality", 2, 2)]  # fmt: skip
+    assert (counts["studies_after_00_identified"], counts["studies_after_03_modality"]) == (2, 2)
 
 
-def test_dry_run_counts_and_releases_nothing(services: Services) -> None:
-    asked = {"patient_ids": ["A1", "nobody"], "study_date_to": "2020-12-31"}
-    counted = extract(services, request(services, dry_run=True, **asked))
+def test_dry_run_tells_rounded_counts_and_releases_nothing(services: Services) -> None:
+    counted = extract(services, request(services, dry_run=True, modality=["CT"]))
     assert not services.settings.release_dir.exists()
-    assert counted["release"] == 0
-    assert extract(services, request(services, **asked)) == counted | {"release": 1}
+    assert (counted["release"], counted["fewer_than"]) == (0, 2)
+    assert (counted["patients"], counted["studies"], counted["series"]) == (2, 2, 4)
+    assert (counted["instances"], counted["bytes"]) == (7, 3000)
+    released = extract(services, request(services, modality=["CT"]))
+    assert (released["patients"], released["instances"], released["bytes"]) == (4, 7, 3500)
+
+
+def test_what_belongs_to_few_is_not_told_without_a_release(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    counted = extract(services, request(services, dry_run=True, patient_ids=["A1", "nobody"]))
+    told = {name: value for name, value in counted.items() if value is not None}
+    assert told == {"release": 0, "fewer_than": 2}
+    assert {
+        "patients",
+        "studies",
+        "instances",
+        "unmatched_patient_ids",
+        "studies_after_00_identified",
+    } <= counted.keys()
+    assert "place in the list" not in caplog.text
+
+
+def test_a_release_tells_of_few_what_its_rows_tell_and_no_more(services: Services) -> None:
+    counts = extract(services, request(services, patient_ids=["A1", "B2"], study_date_from="2021-01-01"))
+    assert (counts["patients"], counts["studies"]) == (1, 1)
+    assert (counts["studies_after_00_identified"], counts["studies_after_01_study_date"]) == (2, None)
+    release = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())
+    assert release["fewer_than"] == 2
+    nothing = dict.fromkeys(("patients", "studies", "not_known"))
+    assert release["attrition"][1] == {"criterion": "study_date", "suppressed": True, **nothing}
 
 
 def test_purpose_is_in_the_audit_trail_and_nowhere_else(services: Services) -> None:
@@ -237,7 +266,7 @@ def test_sample_and_limit_are_steps_of_attrition(services: Services) -> None:
     counts = extract(services, request(services, **asked))
     assert (counts["patients"], counts["studies"]) == (2, 2)
     told = json.loads((services.settings.release_dir / "P" / "0001" / "release.json").read_text())["attrition"]
-    assert [(step["criterion"], step["studies"]) for step in told[-2:]] == [("per_patient", 4), ("limit", 2)]
+    assert [(step["criterion"], step["studies"]) for step in told[-2:]] == [("per_patient", 2), ("limit", 2)]
 
 
 def test_controls_are_others_of_the_same_sex_and_age(services: Services, ward: Crosswalk) -> None:
@@ -318,7 +347,7 @@ def test_a_refused_request_is_in_the_audit_trail(services: Services) -> None:
 
 
 def test_a_project_is_given_what_its_profiles_made_alone(services: Services) -> None:
-    asked = {"patient_ids": ["A1"], "controls_per_case": 1}
+    asked = {"patient_ids": ["A1", "B2"], "controls_per_case": 1}
     declare(services.crosswalk, profiles=("strict",))
     assert extract(services, request(services, **asked))["release"] == 0
     declare(services.crosswalk, profiles=("strict", "research"))

@@ -1,4 +1,4 @@
-"""How many patients and studies are left, criterion by criterion; exact, so not to be shown before it is rounded."""
+"""How many patients and studies are left, criterion by criterion; exact, and told as ``disclosure`` has it alone."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,17 +21,13 @@ class Step:
         Its name.
     patients, studies
         How many are left.
-    dropped_patients, dropped_studies
-        How many it dropped; a patient is dropped with the last study.
     not_known
-        How many of the dropped studies were so because nothing is known of what was asked.
+        How many studies it dropped because nothing is known of what was asked.
     """
 
     criterion: str
     patients: int
     studies: int
-    dropped_patients: int = 0
-    dropped_studies: int = 0
     not_known: int = 0
 
 
@@ -68,9 +64,8 @@ class Sieve:
         stopped = Counter(self._deepest.values())
         for number, criterion in enumerate(self._criteria):
             # Whose best study got as far as this criterion got no further.
-            gone = stopped[number]
-            patients, studies = patients - gone, studies - self._dropped[number]
-            steps.append(Step(criterion.name, patients, studies, gone, self._dropped[number], self._not_known[number]))
+            patients, studies = patients - stopped[number], studies - self._dropped[number]
+            steps.append(Step(criterion.name, patients, studies, self._not_known[number]))
         return tuple(steps)
 
     def _through(self, criteria: Sequence[tuple[int, Criterion]], candidate: Candidate) -> Candidate | None:
@@ -86,8 +81,7 @@ class Sieve:
         return candidate
 
 
-def left_by(name: str, before: Step, left: Iterable[Candidate]) -> Step:
+def left_by(name: str, left: Iterable[Candidate]) -> Step:
     """Return the step of something that was done to all studies at once."""
-    kept = list(left)
-    patients = len({candidate.study.patient_id for candidate in kept})
-    return Step(name, patients, len(kept), before.patients - patients, before.studies - len(kept))
+    people = [candidate.study.patient_id for candidate in left]
+    return Step(name, len(set(people)), len(people))

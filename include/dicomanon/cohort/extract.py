@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from dicomanon import __version__
 from dicomanon.cohort.criteria import CohortCriteria
+from dicomanon.cohort.disclosure import Told, attrition, told_of_cohort, told_of_release
 from dicomanon.cohort.gathering import gather
 from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
 from dicomanon.cohort.permission import Standing, require_allowed
@@ -97,7 +98,7 @@ def check_request(services: Services, request: CohortRequest) -> Counts:
     return criteria.counts()
 
 
-def extract(services: Services, request: CohortRequest) -> Counts:
+def extract(services: Services, request: CohortRequest) -> Told:
     """Resolve a request and release what it finds; without a stored instance, and for a dry run, there is no release.
 
     The release is ``<release folder>/<project>/<number>/``, complete from the moment that it exists. The same request,
@@ -122,12 +123,10 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         subject=Subject(SubjectKind.PROJECT, criteria.project),
     )
     cohort = gather(crosswalk, services.keyring, criteria, project.terms, settings.default_issuer)
-    _log_unmatched(cohort.unmatched)
-    instances = cohort.instances
+    instances, minimum = cohort.instances, project.terms.minimum_patients
     table = manifest_table(instances, columns=cohort.columns, sort_by=criteria.sort_by)
-    told = cohort.told()
     if criteria.dry_run or not instances:
-        return asdict(counts(table)) | told | {"release": 0}
+        return told_of_cohort(cohort, counts(table), criteria.counts(), minimum) | {"release": 0}
     digest = services.keyring.index("cohort.criteria", criteria.canonical())
     release = crosswalk.releases.create(
         criteria.project,
@@ -150,7 +149,8 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         "sort_by": criteria.sort_by,
         "split": criteria.shares(),
         "controls": cohort.controls,
-        "attrition": [asdict(step) for step in cohort.attrition],
+        "attrition": attrition(cohort.attrition, minimum),
+        "fewer_than": minimum,
         **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
         **_terms_of(project, release),
     }
@@ -160,7 +160,8 @@ def extract(services: Services, request: CohortRequest) -> Counts:
         write_release(settings.release_dir, target, table, group_by=criteria.group_by, facts=facts)
         # A removal may have ended it since it was entered, and then looked for its folder in vain.
         mark_if_ended(crosswalk, settings.release_dir, release)
-    return _written_counts(target) | told | {"release": release.number}
+    _log_unmatched(cohort.unmatched)
+    return told_of_release(cohort, _written_counts(target), minimum) | {"release": release.number}
 
 
 def _require_same(crosswalk: "Crosswalk", release: ReleaseRow, instances: Sequence[CohortInstance]) -> None:
@@ -195,10 +196,10 @@ def _terms_of(project: ProjectVersion, release: ReleaseRow) -> dict[str, object]
     }
 
 
-def _written_counts(target: Path) -> Counts:
+def _written_counts(target: Path) -> ManifestCounts:
     try:
         release = json.loads((target / "release.json").read_text(encoding="utf-8"))
-        return {field.name: int(release[field.name]) for field in fields(ManifestCounts)}
+        return ManifestCounts(**{field.name: int(release[field.name]) for field in fields(ManifestCounts)})
     except (OSError, ValueError, KeyError) as error:
         raise Fatal(f"the release that is already there cannot be read: {type(error).__name__}") from None
 

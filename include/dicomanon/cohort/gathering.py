@@ -43,17 +43,6 @@ class Cohort:
     unmatched: Mapping[str, tuple[int, ...]]
     columns: Columns
 
-    def told(self) -> dict[str, int]:
-        """Return what is told beside what was found: counts alone."""
-        steps = enumerate(self.attrition)
-        return (
-            {f"unmatched_{name}": len(places) for name, places in self.unmatched.items()}
-            # Airflow orders them by name.
-            | {f"studies_after_{number:02d}_{step.criterion}": step.studies for number, step in steps}
-            | {f"not_known_{step.criterion}": step.not_known for step in self.attrition if step.not_known}
-            | {"controls": self.controls}
-        )
-
 
 def gather(
     crosswalk: "Crosswalk", keyring: "Keyring", criteria: CohortCriteria, terms: ProjectTerms, default_issuer: str
@@ -80,7 +69,7 @@ def gather(
 
     draw, place = chance("cohort.draw"), chance("cohort.split")
     resolution = resolve(crosswalk, criteria, default_issuer)
-    shaped = shape(resolution.found, criteria, draw, resolution.attrition[-1])
+    shaped = shape(resolution.found, criteria, draw)
     controls = find_controls(crosswalk, criteria, resolution.found, shaped.found, default_issuer, draw)
     of_controls = {control.study.study_id for control in controls.found}
     columns: dict[str, Callable[[CohortInstance], str]] = {}
@@ -98,7 +87,7 @@ def gather(
     given = {instance.study_id for instance in instances}
     steps = resolution.attrition + shaped.steps
     if terms.profiles:
-        steps += (left_by("profile", steps[-1], (one for one in shaped.found if one.study.study_id in given)),)
+        steps += (left_by("profile", (one for one in shaped.found if one.study.study_id in given)),)
     return Cohort(
         instances=instances,
         controls=len(of_controls & given),

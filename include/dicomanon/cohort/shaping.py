@@ -28,23 +28,21 @@ class Shaped:
     steps: tuple[Step, ...]
 
 
-def shape(found: Sequence[Candidate], asked: CohortCriteria, draw: Digest, before: Step) -> Shaped:
+def shape(found: Sequence[Candidate], asked: CohortCriteria, draw: Digest) -> Shaped:
     """Take so many studies of each patient, and then so many patients, studies or series at all.
 
     Parameters
     ----------
     draw
         Chance: of a text, the same bytes for the same project and seed.
-    before
-        What was left so far.
     """
     left, steps = list(found), []
     if asked.per_patient is not None:
         left = list(_of_each_patient(left, asked.per_patient, _rank(asked, draw)))
-        steps.append(left_by("per_patient", before, left))
+        steps.append(left_by("per_patient", left))
     if asked.limit is not None:
         left = _LIMITED[asked.group_by](left, asked.limit, _rank(asked, draw), draw, asked.sample == "random")
-        steps.append(left_by("limit", steps[-1] if steps else before, left))
+        steps.append(left_by("limit", left))
     return Shaped(tuple(sorted(left, key=lambda one: one.study.study_id)), tuple(steps))
 
 

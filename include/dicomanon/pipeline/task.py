@@ -3,11 +3,11 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 
 from dicomanon.crosswalk.lineage import Lineage
 from dicomanon.crosswalk.rows import TaskEvent
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 Counts = dict[str, int]
+C = TypeVar("C", bound=Mapping[str, int | None])
+"""Counts by name; one that may not be told is ``None``."""
 
 _UNSENT = "unsent"
 """Said by a task whose OpenLineage events could not all be sent; the loader fills them in."""
@@ -41,12 +43,12 @@ class TaskKey:
 
 
 def run_step(
-    step: Callable[Concatenate[Runtime, P], Counts],
+    step: Callable[Concatenate[Runtime, P], C],
     key: TaskKey,
     batch_id: BatchId | None = None,
     *args: P.args,
     **kwargs: P.kwargs,
-) -> Counts:
+) -> C:
     """Run ``step`` on an open runtime, and say when it starts, ends or fails: to the crosswalk, and as OpenLineage.
 
     Of OpenLineage's states, START is when the task begins, RUNNING when everything that it needs is open.
@@ -71,11 +73,12 @@ def run_step(
                     emitter.emit(said("failed", error=error))
                     raise
                 counts = _told(runtime.crosswalk.lineage, emitter, said, partial(step, runtime, *args, **kwargs))
-    log.info("%s: %s", key.task_id, ", ".join(f"{name} {value}" for name, value in counts.items()))
+    shown = (f"{name} {'few' if value is None else value}" for name, value in counts.items())
+    log.info("%s: %s", key.task_id, ", ".join(shown))
     return counts
 
 
-def _told(lineage: Lineage, emitter: Emitter, said: Callable[..., TaskEvent], step: Callable[[], Counts]) -> Counts:
+def _told(lineage: Lineage, emitter: Emitter, said: Callable[..., TaskEvent], step: Callable[[], C]) -> C:
     """Carry out a step, and tell crosswalk and OpenLineage of it: the crosswalk first, which can fill in the other."""
 
     def record_lost() -> None:
@@ -113,7 +116,7 @@ def _event(
     key: TaskKey,
     batch_id: BatchId | None,
     event: str,
-    counts: Counts | None = None,
+    counts: Mapping[str, int | None] | None = None,
     error: DicomanonError | None = None,
 ) -> TaskEvent:
     return TaskEvent(
@@ -125,6 +128,6 @@ def _event(
         worker=f"{socket.gethostname()}:{os.getpid()}",
         batch_id=batch_id,
         event=event,
-        counts=counts or {},
+        counts={name: value for name, value in (counts or {}).items() if value is not None},
         error=type(error).__name__ if error else "",
     )
