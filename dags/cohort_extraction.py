@@ -10,6 +10,9 @@ how many are left at each criterion, without a release. Counts of few patients a
 only the worker that resolves the request can open them. What you see of them later in the run's configuration is the
 sealed form, which can be used again as it is. Choices and numbers stay in clear text.
 
+**What waits.** Requests by what identifies people, those that lead to few patients, and those that differ by few from
+an earlier one of the project wait in `await_approval` for somebody else than the requester, as the project's terms say.
+
 **Owner.** Research informatics.
 
 **On failure.** `validate_request` says what to correct, without repeating it. Anything else: trigger again; a release
@@ -19,28 +22,20 @@ that was made stays, and a new one gets the next number.
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import dag, task
 
 from dicomanon.cohort.parameters import COHORT_DAG_ID
+from dicomanon.cohort_approval import asked, await_approval
 from dicomanon.cohort_form import cohort_params
 from dicomanon.dag_policy import default_args, task_key
-
-
-def request() -> Any:
-    """Return the running task's request, sealed as Airflow has it."""
-    from dicomanon.cohort.extract import CohortRequest
-
-    run = get_current_context()["dag_run"]
-    # Not the merged `params`: what was asked, with whatever does not exist, has to be seen as it was sent.
-    return CohortRequest(run.dag_id, run.run_id, run.triggering_user_name or "unknown", run.conf or {})
 
 
 def step(function: Any) -> dict[str, int | None]:
     """Run a step on the open crosswalk, recorded in the lineage."""
     from dicomanon.pipeline.task import run_step
 
-    asked = request()
-    return run_step(lambda runtime: function(runtime, asked), task_key())
+    request = asked()
+    return run_step(lambda runtime: function(runtime, request), task_key())
 
 
 @dag(
@@ -58,7 +53,7 @@ def step(function: Any) -> dict[str, int | None]:
     params=cohort_params(),
 )
 def cohort_extraction() -> None:
-    """Check the request, answer it in one task that holds what is identifying, and show the counts."""
+    """Check the request, wait where it has to be approved, answer it, and show the counts."""
 
     @task
     def validate_request() -> dict[str, int | None]:
@@ -82,7 +77,7 @@ def cohort_extraction() -> None:
         return counts
 
     released = resolve_and_release()
-    validate_request() >> released
+    validate_request() >> await_approval() >> released
     summarise(released)
 
 

@@ -18,6 +18,7 @@ from dicomanon import __version__
 from dicomanon.cli_archives import archives_app
 from dicomanon.cli_audit import audit_app
 from dicomanon.cli_backup import backup_app, restore
+from dicomanon.cli_cohort import cohort_app
 from dicomanon.cli_gateway import gateway
 from dicomanon.cli_identity import identity_app
 from dicomanon.cli_keys import keys_app
@@ -66,6 +67,7 @@ app.add_typer(archives_app, name="archives")
 app.add_typer(backup_app, name="backup")
 app.add_typer(identity_app, name="identity")
 app.add_typer(project_app, name="project")
+app.add_typer(cohort_app, name="cohort")
 app.add_typer(release_app, name="release")
 app.add_typer(removal_app, name="removal")
 app.add_typer(token_app, name="token")

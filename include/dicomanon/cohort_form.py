@@ -73,7 +73,7 @@ def cohort_params() -> dict[str, Param]:
         "purpose": sealed_text("Purpose", "What the data are for; for the audit trail.", section=None),
         "dry_run": Param(
             False, type="boolean", title="Only count",
-            description="Tells how many patients, studies and images there are, and releases nothing.",
+            description="Tells roughly how many patients, studies and images there are, and releases nothing.",
         ),
         "patient_ids": _people_list(
             "Patient IDs",

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from dicomanon.cohort.permission import Standing, is_allowed_profile, require_allowed
+from dicomanon.cohort.permission import Standing, is_allowed_profile, reasons_to_hold, require_allowed
 from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms, ProjectVersion
 from dicomanon.errors import Fatal
 
@@ -50,3 +50,26 @@ def test_profiles_are_allowed_by_name_or_by_version() -> None:
         assert is_allowed_profile(of(profiles=(allowed,)).terms, "research@0123456789ab")
     for other in ("strict", "research@ba9876543210", "res"):
         assert not is_allowed_profile(of(profiles=(other,)).terms, "research@0123456789ab")
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "patients", "dry_run", "is_near", "reasons"),
+    [
+        ({"sex"}, 10, False, False, set()),
+        ({"sex", "patient_ids"}, 10, False, False, {ApprovalFor.IDENTIFIERS}),
+        ({"exclude_accession_numbers"}, 10, True, False, {ApprovalFor.IDENTIFIERS}),
+        ({"sex"}, 9, False, False, {ApprovalFor.SMALL_COHORT}),
+        ({"sex"}, 0, False, False, {ApprovalFor.SMALL_COHORT}),
+        ({"sex"}, 9, True, False, set()),
+        ({"sex"}, 99, True, True, {ApprovalFor.OVERLAP}),
+        ({"index_dates"}, 1, False, True, set(ApprovalFor)),
+    ],
+)
+def test_what_has_to_wait(
+    asked_by: set[str], patients: int, dry_run: bool, is_near: bool, reasons: set[ApprovalFor]
+) -> None:
+    facts = {"patients": patients, "dry_run": dry_run, "is_near": is_near}
+    assert reasons_to_hold(TERMS, asked_by, **facts) == reasons  # type: ignore[arg-type]
+    for needed in ApprovalFor:
+        terms = of(approval_for=frozenset({needed})).terms
+        assert reasons_to_hold(terms, asked_by, **facts) == reasons & {needed}  # type: ignore[arg-type]

@@ -18,7 +18,8 @@ from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.gateway.tokens import digest_of
 from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.people import CACHE_SECONDS
-from dicomanon.crosswalk.projects.rows import ProjectTerms
+from dicomanon.crosswalk.projects.requests import CohortOf
+from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import IdentityEventKind
@@ -73,6 +74,11 @@ def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
     crosswalk.tokens.revoke(str(token.id), **why)
     crosswalk.projects.add_requester("LUNG", "ravi", actor="ada", reason="AUDITWORD of MRN-7731")
     terms = ProjectTerms("Nodules", "Ada", "EK 1", NOW.date(), 365, (), None, 10, frozenset())
+    cohort = CohortOf("LUNG", "cohort_extraction/r", True, ((1, 2, 3),))
+    held_for = [ApprovalFor.IDENTIFIERS]
+    crosswalk.requests.hold(cohort, "ravi", held_for, asked={"sex": 1}, purpose="AUDITWORD of MRN-7731")
+    crosswalk.requests.decide(cohort.request_key, approved=True, actor="ada", reason="AUDITWORD of MRN-7731")
+    crosswalk.requests.tell(cohort, 2, ())
     crosswalk.projects.set("LUNG", terms, actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")

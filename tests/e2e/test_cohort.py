@@ -1,8 +1,11 @@
 """A researcher asks by identifiers over Airflow's REST API and gets a manifest; no identifier stays anywhere."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 from tests.e2e.conftest import Sample
@@ -12,6 +15,7 @@ from dicomanon.cohort.project_file import ProjectFile
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack import airflow
 from dicomanon.local_stack.dag_runs import DagRuns
+from dicomanon.local_stack.processes import wait_until
 from dicomanon.pipeline.runtime import open_runtime
 from dicomanon.sample.leaks import LeakScanner
 
@@ -95,6 +99,68 @@ def test_no_identifier_of_the_request_stays_outside_the_crosswalk(
     for folder in (tmp_path, world.folder / "logs", world.folder / "releases", world.folder / "airflow"):
         assert not asked.scan_path(folder)
         assert not planted.scan_path(folder)
+
+
+@pytest.fixture(scope="module")
+def waiting(world: World) -> str:
+    """A request of a project that needs approvals; it waits."""
+    with open_runtime(Role.ADMIN) as runtime:
+        projects, why = runtime.crosswalk.projects, {"actor": "ada", "reason": "decided"}
+        strict = PROJECT.replace('"lung-screening"', '"strict"').replace("approval_for = []", "")
+        projects.set("strict", ProjectFile.parse(strict).terms(), **why)
+        projects.add_requester("strict", "researcher", **why)
+    with airflow.client(world.config, "researcher") as api:
+        DagRuns(api).wait_until_known(COHORT)
+        run_id = DagRuns(api).trigger(COHORT, {"project": "strict", "patient_ids": ["NOBODY-0001"]})
+        _until(lambda: _task(api, run_id, "await_approval")["state"] == "awaiting_input")
+    return run_id
+
+
+def _task(api: httpx.Client, run_id: str, task_id: str) -> dict[str, Any]:
+    return dict(api.get(f"/dags/{COHORT}/dagRuns/{run_id}/taskInstances/{task_id}").raise_for_status().json())
+
+
+def _until(met: Callable[[], bool]) -> None:
+    assert wait_until(met, seconds=120, interval=0.5)
+
+
+def _answer(api: httpx.Client, run_id: str, chosen: str, reason: str) -> httpx.Response:
+    body = {"chosen_options": [chosen], "params_input": {"reason": reason}}
+    return api.patch(f"/dags/{COHORT}/dagRuns/{run_id}/taskInstances/await_approval/-1/hitlDetails", json=body)
+
+
+def test_a_request_waits_in_no_slot_until_somebody_else_answers(world: World, waiting: str, tmp_path: Path) -> None:
+    with airflow.client(world.config, "researcher") as api:
+        assert _answer(api, waiting, "Approve", "mine").status_code == 403
+        assert _task(api, waiting, "await_approval")["state"] == "awaiting_input"
+    with airflow.client(world.config, "engineer") as api:
+        assert _answer(api, waiting, "REASON-CANARY", "r").status_code == 400
+        assert _answer(api, waiting, "Approve", "seen REASON-CANARY").status_code == 200
+        _until(lambda: _task(api, waiting, "resolve_and_release")["state"] in {"success", "failed"})
+        assert _task(api, waiting, "resolve_and_release")["state"] == "success"
+    with open_runtime(Role.ADMIN) as runtime:
+        found, _, reason = runtime.crosswalk.requests.look(f"{COHORT}/{waiting}", actor="ada")
+    assert (found.decision, found.decided_by, found.requester) == ("approved", "engineer", "researcher")
+    assert reason is not None
+    assert reason.reveal() == "seen REASON-CANARY"
+    world.dump("airflow", tmp_path)
+    canary = LeakScanner(["REASON-CANARY", "NOBODY-0001"])
+    for folder in (tmp_path, world.folder / "logs", world.folder / "airflow"):
+        assert not canary.scan_path(folder)
+
+
+def test_a_task_that_was_marked_as_done_is_no_approval(world: World, waiting: str) -> None:
+    with airflow.client(world.config, "admin") as api:
+        run_id = DagRuns(api).trigger(COHORT, {"project": "strict", "patient_ids": ["NOBODY-0002"]})
+        # The admin is no member of the project: asked by one, below.
+        _until(lambda: _task(api, run_id, "validate_request")["state"] == "failed")
+    with airflow.client(world.config, "researcher") as api:
+        run_id = DagRuns(api).trigger(COHORT, {"project": "strict", "patient_ids": ["NOBODY-0002"]})
+        _until(lambda: _task(api, run_id, "await_approval")["state"] == "awaiting_input")
+    with airflow.client(world.config, "admin") as api:
+        task = f"/dags/{COHORT}/dagRuns/{run_id}/taskInstances/await_approval"
+        api.patch(task, json={"new_state": "success"}).raise_for_status()
+        _until(lambda: _task(api, run_id, "resolve_and_release")["state"] == "failed")
 
 
 def test_a_researcher_sees_neither_ingest_nor_its_runs(world: World, released: tuple[str, Path]) -> None:

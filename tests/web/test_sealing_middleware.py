@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicomanon.cohort.sealing import open_conf, seal_parameter
+from dicomanon.cohort.sealing import open_conf, open_parameter, seal_parameter
 from dicomanon.web import sealing_middleware
 from dicomanon.web.sealing_middleware import MAX_BODY_BYTES, SealingMiddleware
 
@@ -22,6 +22,7 @@ KEY = X25519PrivateKey.generate()
 PUBLIC_TEXT = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
 CANARY = "CANARY 77"  # no form of anything that is kept in clear text
 RUNS = "/api/v2/dags/cohort_extraction/dagRuns"
+ANSWER = RUNS + "/r/taskInstances/await_approval/-1/hitlDetails"
 
 
 class Airflow:
@@ -222,7 +223,16 @@ def test_url_carries_no_parameters(airflow: Airflow, client: TestClient) -> None
         ("POST", RUNS + "/r/taskInstances/t/xcomEntries", {"key": "k", "value": CANARY}),
         ("PATCH", RUNS + "/r/taskInstances/t/xcomEntries/k", {"value": CANARY}),
         ("PUT", RUNS + "/r/taskInstances/t/state-store/k", {"value": CANARY}),
-        ("PATCH", RUNS + "/r/taskInstances/t/-1/hitlDetails", {"params_input": {"x": CANARY}}),
+        ("PATCH", ANSWER, {"params_input": {"x": CANARY}}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve"], "params_input": {"x": CANARY}}),
+        ("PATCH", ANSWER, {"chosen_options": [CANARY], "params_input": {"reason": "r"}}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve", CANARY], "params_input": {"reason": "r"}}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve"], "params_input": {"reason": "r", "more": CANARY}}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve"], "params_input": {"reason": [CANARY]}}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve"], "params_input": {"reason": "r"}, "note": CANARY}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve"], "params_input": {"reason": " "}}),
+        ("PATCH", ANSWER, {"chosen_options": ["Approve"], "params_input": {}}),
+        ("PATCH", ANSWER + "?note=" + "x", {"chosen_options": ["Approve"], "params_input": {"reason": "r"}}),
         ("PATCH", "/api/v2/dags/x/dagRuns/r/taskInstances/t/-1/hitlDetails", {"params_input": {"patient_ids": CANARY}}),
         ("POST", "/api/v2/variables", {"key": "k", "value": {"patient_ids": [CANARY]}}),
         ("POST", "/execution/dag-runs/cohort_extraction/r", {"conf": {"project": CANARY}}),
@@ -244,7 +254,6 @@ def test_no_other_way_in(airflow: Airflow, client: TestClient, method: str, path
         ("POST", RUNS + "/list", {"dag_ids": ["cohort_extraction"]}),
         ("PATCH", RUNS + "/r", {"state": "failed", "note": None}),
         ("POST", RUNS + "/r/clear", {"dry_run": True}),
-        ("PATCH", RUNS + "/r/taskInstances/t/-1/hitlDetails", {"chosen_options": ["Approve"], "params_input": {}}),
         ("PATCH", "/api/v2/dags/cohort_extraction", {"is_paused": False}),
         ("DELETE", RUNS + "/r", None),
         ("POST", "/api/v2/backfills", {"dag_id": "ingest_studies", "dag_run_conf": None}),
@@ -257,6 +266,32 @@ def test_ordinary_work_is_not_in_the_way(
     assert client.request(method, path, json=body).status_code == 200
     if body is not None:
         assert airflow.audit[0].startswith(json.dumps(body, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("chosen", ["Approve", "Refuse"])
+@pytest.mark.parametrize("prefix", ["", "/prefix"])
+def test_an_answer_to_a_request_passes_with_its_reason_sealed(
+    airflow: Airflow, client: TestClient, chosen: str, prefix: str
+) -> None:
+    body = {"chosen_options": [chosen], "params_input": {"reason": f"{CANARY} wrote to us"}}
+    assert client.patch(prefix + ANSWER, json=body).status_code == 200
+    assert CANARY not in airflow.kept
+    (kept,) = airflow.audit
+    stored = json.loads(kept.partition(b"http")[0])
+    assert stored["chosen_options"] == [chosen]
+    sealed = stored["params_input"]["reason"]
+    reason = open_parameter(KEY.private_bytes_raw(), "cohort_extraction", "approval.reason", sealed)
+    assert reason == f"{CANARY} wrote to us"
+    assert client.patch(ANSWER, json=stored).status_code == 200  # sealed already, on the sender's machine
+    assert json.loads(airflow.audit[1].partition(b"http")[0]) == stored
+
+
+def test_an_answer_is_refused_where_nothing_can_be_sealed() -> None:
+    airflow = Airflow(public_key=None)
+    with TestClient(airflow.app) as client:
+        body = {"chosen_options": ["Approve"], "params_input": {"reason": CANARY}}
+        assert client.patch(ANSWER, json=body).status_code == 503
+    assert not airflow.audit
 
 
 def test_malformed_body_elsewhere_is_airflows_to_refuse(client: TestClient) -> None:

@@ -83,7 +83,7 @@ def attrition(steps: Iterable[Step], minimum: int) -> list[dict[str, Any]]:
 
 
 def told_of_cohort(cohort: "Cohort", held: "ManifestCounts", asked: Mapping[str, int], minimum: int) -> Told:
-    """Return what is told of a cohort that is not released.
+    """Return what is told of a cohort that is not released; nothing of it if its cases or its controls are few.
 
     Parameters
     ----------
@@ -92,10 +92,11 @@ def told_of_cohort(cohort: "Cohort", held: "ManifestCounts", asked: Mapping[str,
     asked
         How many entries each list of the request has.
     """
-    sizes = {name: told_size(getattr(held, name), minimum, patients=held.patients) for name in _SIZES}
+    fewest = min(len(group) for group in cohort.groups())
+    sizes = {name: told_size(getattr(held, name), minimum, patients=fewest) for name in _SIZES}
     return {
-        "patients": told(held.patients, minimum),
-        "studies": told(held.studies, minimum, patients=held.patients),
+        "patients": told(held.patients, minimum, patients=fewest),
+        "studies": told(held.studies, minimum, patients=fewest),
         **sizes,
         **dict(_steps(cohort.attrition, minimum)),
         **{
@@ -103,7 +104,7 @@ def told_of_cohort(cohort: "Cohort", held: "ManifestCounts", asked: Mapping[str,
             for name, places in cohort.unmatched.items()
             if name in asked
         },
-        "controls": told(cohort.controls, minimum),
+        "controls": told(cohort.controls, minimum, patients=fewest),
         FEWER_THAN: minimum,
     }
 

@@ -13,10 +13,11 @@ from pydantic import JsonValue
 from dicomanon import __version__
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.disclosure import Told, attrition, told_of_cohort, told_of_release
-from dicomanon.cohort.gathering import gather
+from dicomanon.cohort.gathering import Cohort, gather
 from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
 from dicomanon.cohort.permission import Standing, require_allowed
 from dicomanon.cohort.sealing import open_conf
+from dicomanon.cohort.telling import cohort_of, require_told
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.projects.rows import ProjectVersion
@@ -80,6 +81,11 @@ class CohortRequest:
     requester: str
     conf: Mapping[str, JsonValue]
 
+    @property
+    def key(self) -> str:
+        """Name the request, as releases and approvals do."""
+        return f"{self.dag_id}/{self.run_id}"
+
 
 def check_request(services: Services, request: CohortRequest) -> Counts:
     """Open and check a request; return how much it asks for.
@@ -94,7 +100,7 @@ def check_request(services: Services, request: CohortRequest) -> Counts:
     services.crosswalk.releases.record_access(
         request.requester, "cohort.request", f"{request.dag_id} {request.run_id}", 1
     )
-    criteria, _ = _allowed(services, request)
+    criteria, _ = allowed(services, request)
     return criteria.counts()
 
 
@@ -107,22 +113,15 @@ def extract(services: Services, request: CohortRequest) -> Told:
     Raises
     ------
     Fatal
-        The request cannot be carried out, its project may not make it any more, or the release folder cannot be
-        written.
+        The request cannot be carried out, its project may not make it any more, it was not approved where it has to
+        be, or the release folder cannot be written.
     Retriable
         The crosswalk cannot be reached.
     """
-    criteria, project = _allowed(services, request)
+    criteria, project = allowed(services, request)
     crosswalk, settings = services.crosswalk, services.settings
-    purpose = f": {criteria.purpose}" if criteria.purpose else ""
-    crosswalk.releases.record_access(
-        request.requester,
-        "cohort.resolve",
-        f"project {criteria.project}, {request.dag_id} {request.run_id}{purpose}",
-        sum(len(getattr(criteria, name)) for name in _IDENTIFIERS),
-        subject=Subject(SubjectKind.PROJECT, criteria.project),
-    )
-    cohort = gather(crosswalk, services.keyring, criteria, project.terms, settings.default_issuer)
+    cohort = resolved(services, request, criteria, project)
+    require_told(crosswalk, project, criteria, cohort_of(services.keyring, criteria, request.key, cohort))
     instances, minimum = cohort.instances, project.terms.minimum_patients
     table = manifest_table(instances, columns=cohort.columns, sort_by=criteria.sort_by)
     if criteria.dry_run or not instances:
@@ -133,7 +132,7 @@ def extract(services: Services, request: CohortRequest) -> Told:
         request.requester,
         digest,
         [instance.instance_id for instance in instances],
-        request_key=f"{request.dag_id}/{request.run_id}",
+        request_key=request.key,
     )
     facts = {
         "release": str(release.id),
@@ -177,12 +176,37 @@ def _require_same(crosswalk: "Crosswalk", release: ReleaseRow, instances: Sequen
         raise Fatal("instances were stored between two tries of this request: trigger the request anew")
 
 
-def _allowed(services: Services, request: CohortRequest) -> tuple[CohortCriteria, ProjectVersion]:
-    """Open a request and hold it against its project's terms: in each task, for they may change in between."""
+def allowed(services: Services, request: CohortRequest) -> tuple[CohortCriteria, ProjectVersion]:
+    """Open a request and hold it against its project's terms: in each task, for they may change in between.
+
+    Raises
+    ------
+    Fatal
+        It cannot be carried out, or its project may not make it.
+    """
     criteria = CohortCriteria.read(open_conf(services.keyring.request_private_key, request.dag_id, request.conf))
     projects = services.crosswalk.projects
     standing = Standing(projects.newest(criteria.project), projects.may_request(criteria.project, request.requester))
     return criteria, require_allowed(standing, criteria.given().keys(), datetime.now(UTC).date())
+
+
+def resolved(services: Services, request: CohortRequest, criteria: CohortCriteria, project: ProjectVersion) -> Cohort:
+    """Return the cohort of a request; that it is looked for is recorded before.
+
+    Raises
+    ------
+    Retriable
+        The crosswalk cannot be reached.
+    """
+    purpose = f": {criteria.purpose}" if criteria.purpose else ""
+    services.crosswalk.releases.record_access(
+        request.requester,
+        "cohort.resolve",
+        f"project {criteria.project}, {request.dag_id} {request.run_id}{purpose}",
+        sum(len(getattr(criteria, name)) for name in _IDENTIFIERS),
+        subject=Subject(SubjectKind.PROJECT, criteria.project),
+    )
+    return gather(services.crosswalk, services.keyring, criteria, project.terms, services.settings.default_issuer)
 
 
 def _terms_of(project: ProjectVersion, release: ReleaseRow) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from dicomanon.cohort.attrition import Step, left_by
 from dicomanon.cohort.controls import find_controls
@@ -27,8 +28,8 @@ class Cohort:
     ----------
     instances
         Stored instances of the series that were taken, of cases and controls.
-    controls
-        How many there are.
+    control_studies
+        Ids of the studies of controls.
     attrition
         How many were left at each criterion, and by sample and limit.
     unmatched
@@ -38,10 +39,24 @@ class Cohort:
     """
 
     instances: tuple[CohortInstance, ...]
-    controls: int
+    control_studies: frozenset[UUID]
     attrition: tuple[Step, ...]
     unmatched: Mapping[str, tuple[int, ...]]
     columns: Columns
+
+    @property
+    def controls(self) -> int:
+        """How many studies of controls there are."""
+        return len(self.control_studies)
+
+    def groups(self) -> tuple[frozenset[str], ...]:
+        """Return of whom it is, by surviving pseudonym: the cases; where there are controls, those, and all together.
+
+        A few cases among many controls are a few.
+        """
+        of_controls = frozenset(one.patient for one in self.instances if one.study_id in self.control_studies)
+        of_cases = frozenset(one.patient for one in self.instances if one.study_id not in self.control_studies)
+        return (of_cases, of_controls, of_cases | of_controls) if of_controls else (of_cases,)
 
 
 def gather(
@@ -90,7 +105,7 @@ def gather(
         steps += (left_by("profile", (one for one in shaped.found if one.study.study_id in given)),)
     return Cohort(
         instances=instances,
-        controls=len(of_controls & given),
+        control_studies=frozenset(of_controls & given),
         attrition=steps,
         unmatched={**resolution.unmatched, "control_patient_ids": controls.unmatched_patient_ids},
         columns=columns,

@@ -17,6 +17,14 @@ COHORT_DAG_ID = "cohort_extraction"
 WITHDRAW_DAG_ID = "withdraw_patient"
 RECALL_DAG_ID = "recall_release"
 
+APPROVAL_TASK_ID = "await_approval"
+APPROVE, REFUSE = "Approve", "Refuse"
+"""What may be answered to a cohort request that waits."""
+APPROVAL_REASON = "approval.reason"
+"""What the reason of such an answer is sealed as; no parameter of a request."""
+APPROVAL_DAYS = 30
+"""How long a request waits before its run ends."""
+
 SEALED_PREFIX = "sealed:v1:"
 SEALED_SCHEMA_PATTERN = r"^sealed:v1:[A-Za-z0-9_-]{100,}$"
 """What a stored value must look like: Airflow checks it before it stores a run, whichever door the run came in by."""

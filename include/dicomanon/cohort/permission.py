@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from dicomanon.crosswalk.projects.rows import ProjectTerms, ProjectVersion
+from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms, ProjectVersion
 from dicomanon.errors import Fatal
 
 FREE = frozenset(
@@ -71,6 +71,26 @@ def require_allowed(standing: Standing, asked_by: Collection[str], today: date) 
 def refused_criteria(terms: ProjectTerms, asked_by: Iterable[str]) -> list[str]:
     """Return the parameters of a request that a project may not ask by."""
     return [] if terms.criteria is None else sorted(set(asked_by) - FREE - set(terms.criteria))
+
+
+def reasons_to_hold(
+    terms: ProjectTerms, asked_by: Collection[str], *, patients: int, dry_run: bool, is_near: bool
+) -> frozenset[ApprovalFor]:
+    """Return why a request has to wait for an approval; nothing where it does not.
+
+    Parameters
+    ----------
+    patients
+        How many it leads to. Of a dry run few are no reason: it tells nothing of them but that they are few.
+    is_near
+        Whether an earlier cohort of the project differs by few of them.
+    """
+    found = {
+        ApprovalFor.IDENTIFIERS: not IDENTIFYING.isdisjoint(asked_by),
+        ApprovalFor.SMALL_COHORT: not dry_run and patients < terms.minimum_patients,
+        ApprovalFor.OVERLAP: is_near,
+    }
+    return frozenset(reason for reason, holds in found.items() if holds) & terms.approval_for
 
 
 def is_allowed_profile(terms: ProjectTerms, profile_version: str) -> bool:

@@ -77,6 +77,7 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
     target = release_folder(release_dir, release)
     if target.exists():
         return True
+    former = release_folder(release_dir, tombstone.release)
     instances = crosswalk.removals.release_instances(release.id)
     facts = {
         "release": str(release.id),
@@ -85,6 +86,7 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
         "created_at": release.created_at.isoformat(),
         "code_version": __version__,
         "profile_versions": sorted({instance.profile_version for instance in instances}),
+        "keep_until": _told(former, "keep_until"),
         "replaces": {
             "release": str(tombstone.release.id),
             "number": tombstone.release.number,
@@ -92,7 +94,6 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
             "removed_instances": tombstone.instances,
         },
     }
-    former = release_folder(release_dir, tombstone.release)
     group_by: GroupBy = _one_of(GroupBy, _told(former, "group_by"))
     sort_by: SortBy = _one_of(SortBy, _told(former, "sort_by"))
     write_release(

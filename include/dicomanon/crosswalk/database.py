@@ -26,6 +26,7 @@ from dicomanon.crosswalk.openlineage_events import OpenLineageEvents
 from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
 from dicomanon.crosswalk.projects.group import Projects
+from dicomanon.crosswalk.projects.requests import CohortRequests
 from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.reidentification.requests import Reidentification
 from dicomanon.crosswalk.releases import Releases
@@ -100,6 +101,7 @@ class Crosswalk:
         self.archives = Archives(session)
         self.identities = Identities(session)
         self.projects = Projects(session)
+        self.requests = CohortRequests(session)
         self.removals = Removals(session)
         self.tokens = Tokens(session)
 

@@ -14,8 +14,16 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dicomanon.cohort.parameters import RESERVED_NAMES, SEALED_PARAMETERS, check_conf
-from dicomanon.cohort.sealing import is_sealed, public_key_from_text, seal_conf
+from dicomanon.cohort.parameters import (
+    APPROVAL_REASON,
+    APPROVE,
+    COHORT_DAG_ID,
+    REFUSE,
+    RESERVED_NAMES,
+    SEALED_PARAMETERS,
+    check_conf,
+)
+from dicomanon.cohort.sealing import is_sealed, public_key_from_text, seal_conf, seal_parameter
 from dicomanon.errors import Fatal
 
 log = logging.getLogger(__name__)
@@ -29,6 +37,7 @@ _GUARDED: Final = re.compile(r"(?:^|/)(?:api/v2|ui|execution/dag-runs)(?:/|$)")
 _TRIGGER: Final = re.compile(r"(?:^|/)api/v2/dags/([^/]+)/dagRuns/?$")
 _OPERATOR_TRIGGER: Final = re.compile(r"(?:^|/)execution/dag-runs/([^/]+)/[^/]+/?$")
 _BACKFILL: Final = re.compile(r"(?:^|/)api/v2/backfills(?:/dry_run)?/?$")
+_ANSWER: Final = re.compile(rf"(?:^|/)api/v2/dags/{COHORT_DAG_ID}/dagRuns/.*/hitlDetails/?$")
 _FREE_VALUES: Final = re.compile(r"(?:^|/)api/v2/dags/([^/]+)/.*/(?:xcomEntries|state-store)(?:/|$)")
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?")
@@ -106,6 +115,11 @@ class SealingMiddleware:
                 raise _Refused(400, "This request takes no query string: send everything in the JSON body.")
             return self._seal_trigger(trigger.group(1), _object(body))
 
+        if _ANSWER.search(path) and scope["method"] == "PATCH":
+            if query:
+                raise _Refused(400, "This request takes no query string: send everything in the JSON body.")
+            return self._seal_answer(_object(body))
+
         try:
             document: Any = json.loads(body) if body.strip() else None
         except RecursionError:
@@ -117,6 +131,21 @@ class SealingMiddleware:
         _refuse_clear_values(document)
         _refuse_free_text(path, document)
         return body
+
+    def _seal_answer(self, body: dict[str, Any]) -> bytes:
+        """Let one of two answers to a cohort request through, and its reason sealed."""
+        if self._public_key is None:
+            raise _Refused(503, "This api-server has no public key for requests, so it cannot seal them: ask an admin.")
+        given = body.get("params_input")
+        reason = given.get("reason") if isinstance(given, dict) and given.keys() == {"reason"} else None
+        chosen = body.get("chosen_options")
+        if body.keys() != {"chosen_options", "params_input"} or chosen not in ([APPROVE], [REFUSE]):
+            raise _Refused(400, f"Answer with one of {APPROVE} and {REFUSE} and a reason, and nothing else.")
+        if not isinstance(reason, str) or not reason.strip():
+            raise _Refused(400, "Give a reason, in words: it is sealed before Airflow stores it.")
+        if not is_sealed(reason):
+            reason = seal_parameter(self._public_key, COHORT_DAG_ID, APPROVAL_REASON, reason)
+        return json.dumps({"chosen_options": chosen, "params_input": {"reason": reason}}).encode("ascii")
 
     def _seal_trigger(self, dag_id: str, body: dict[str, Any]) -> bytes:
         if self._public_key is None:

@@ -19,6 +19,7 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.decisions.rows import KeyChange, Signed
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.openlineage_events import OpenLineageRow
+from dicomanon.crosswalk.projects.requests import CohortOf
 from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
@@ -124,6 +125,10 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     crosswalk.projects.add("LUNG", researcher, actor="ada", reason="asked for")
     crosswalk.projects.set("LUNG", TERMS, actor="ada", reason="decided")
     crosswalk.projects.add_requester("LUNG", "ravi", actor="ada", reason="asked for")
+    cohort = CohortOf("LUNG", "cohort_extraction/r", True, ((1, 2, 3),))
+    crosswalk.requests.hold(cohort, "ravi", [ApprovalFor.OVERLAP], asked={"sex": 1}, purpose="why")
+    crosswalk.requests.decide(cohort.request_key, approved=True, actor="ada", reason="why")
+    crosswalk.requests.tell(cohort, 2, ())
     asked = crosswalk.reidentification.ask(
         crosswalk.patients.get_or_create(DOE).pseudonym, actor="ada", reason="why", ticket="T-1", hours=1, per_day=9
     )

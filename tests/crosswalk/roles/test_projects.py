@@ -11,6 +11,8 @@ from tests.crosswalk.roles.conftest import TERMS, Filled
 from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.projects.requests import CohortOf
+from dicomanon.crosswalk.projects.rows import ApprovalFor
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
@@ -198,3 +200,30 @@ def test_terms_that_held_are_not_changed_afterwards_even_by_the_owner(filled: Fi
 def test_the_database_knows_no_minimum_that_singles_out(filled: Filled, keyring: Keyring, least: int) -> None:
     with Crosswalk(filled.dsn, keyring) as crosswalk, pytest.raises(Fatal):
         crosswalk.projects.set("BRAIN", replace(TERMS, minimum_patients=least), **WHO)
+
+
+def test_requests_are_held_answered_and_compared_as_cohort_and_read_as_auditor_and_admin(
+    filled: Filled, keyring: Keyring
+) -> None:
+    first, second = (
+        CohortOf("SPINE", f"cohort_extraction/{name}", False, (tuple(range(number)),))
+        for name, number in (("first", 20), ("second", 19))
+    )
+    with Crosswalk(filled.logins[Role.COHORT], keyring, role=Role.COHORT) as cohort:
+        assert cohort.requests.tell(first, 10, ())
+        assert cohort.requests.is_near(second, 10)
+        cohort.requests.hold(second, "ravi", [ApprovalFor.OVERLAP], asked={"sex": 1}, purpose="to learn")
+        assert not cohort.requests.tell(second, 10, ())
+        cohort.requests.decide(second.request_key, approved=True, actor="ada", reason="seen")
+        approval = cohort.requests.approval(second.request_key)
+        assert approval is not None
+        assert approval.approved
+        assert cohort.requests.tell(second, 10, approval.held_for)
+    with Crosswalk(filled.logins[Role.AUDITOR], keyring, role=Role.AUDITOR) as auditor:
+        assert second.request_key in {one.request_key for one in auditor.requests.held(all_of_them=True)}
+        with pytest.raises(Fatal, match="InsufficientPrivilege"):
+            auditor.requests.look(second.request_key, actor="ada")
+    with Crosswalk(filled.logins[Role.ADMIN], keyring, role=Role.ADMIN) as admin:
+        _, purpose, reason = admin.requests.look(second.request_key, actor="ada")
+        assert reason is not None
+        assert (purpose.reveal(), reason.reveal()) == ("to learn", "seen")

@@ -69,8 +69,11 @@ REQUESTS = {
 OF_PROJECTS = {
     "project_version": ("project", "ethics_number", "minimum_patients", "reason_sealed"),
     "project_requester": ("project", "requester"),
+    "cohort_told": ("project", "digest", "patients"),
+    "cohort_held": ("project", "requester", "held_for", "patients", "purpose_sealed"),
+    "cohort_decision": ("decision", "decided_by", "reason_sealed"),
 }
-"""What projects may do, and who asks for them."""
+"""What projects may do, who asks for them, and of whom their cohorts are."""
 
 NEVER_READ = {
     Role.INGEST: REQUESTS
@@ -135,6 +138,11 @@ NEVER: tuple[LiteralString, ...] = (
     "UPDATE crosswalk.project_version SET minimum_patients = 2 WHERE false",
     "DELETE FROM crosswalk.project_version WHERE false",
     "INSERT INTO crosswalk.project_version (database_login) VALUES ('somebody else')",
+    "DELETE FROM crosswalk.cohort_told WHERE false",
+    "UPDATE crosswalk.cohort_held SET requester = 'somebody else' WHERE false",
+    "INSERT INTO crosswalk.cohort_held (database_login) VALUES ('somebody else')",
+    "UPDATE crosswalk.cohort_decision SET decision = 'approved' WHERE false",
+    "INSERT INTO crosswalk.cohort_decision (decided_at) VALUES (now())",
     "UPDATE crosswalk.project_requester SET project = 'MINE' WHERE false",
     "UPDATE crosswalk.keyring_fingerprint SET fingerprint = '' WHERE false",
     "UPDATE crosswalk.audit_turn SET chain = gen_random_uuid() WHERE false",

@@ -1,0 +1,75 @@
+"""``dicomanon cohort``: requests for cohorts that wait for an approval. The answer is given in Airflow."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dicomanon.cli_site import signer, site_crosswalk
+from dicomanon.console import out, say
+from dicomanon.crosswalk.roles.role import Role
+
+if TYPE_CHECKING:
+    from dicomanon.crosswalk.projects.requests import HeldRequest
+
+cohort_app = typer.Typer(
+    help="Requests for cohorts that wait for an approval; Airflow takes the answer (Required Actions).",
+    no_args_is_help=True,
+)
+
+_WHY = {
+    "identifiers": "it asks by what identifies people",
+    "small-cohort": "it leads to fewer patients than the project's minimum",
+    "overlap": "an earlier cohort of the project differs by fewer patients than that",
+}
+
+
+@cohort_app.command("requests")
+def requests(
+    all_of_them: Annotated[bool, typer.Option("--all", help="Those that were answered, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Name the requests that wait."""
+    with site_crosswalk(Role.AUDITOR) as crosswalk:
+        found = crosswalk.requests.held(all_of_them=all_of_them)
+    if as_json:
+        out.print_json(json.dumps([_plain(one) for one in found]))
+        return
+    for one in found:
+        say(f"{_run_id(one)}  {one.project}  by {one.requester}  {one.held_at:%Y-%m-%d %H:%M}  {_state(one)}")
+    if not found:
+        say("no request waits")
+
+
+@cohort_app.command("show")
+def show(run_id: Annotated[str, typer.Argument(help="The DAG run's id, as Airflow shows it.")]) -> None:
+    """Show what a request asks, for which purpose, and why it waits; that is an entry of the audit trail."""
+    from dicomanon.cohort.parameters import COHORT_DAG_ID
+
+    with site_crosswalk(Role.ADMIN) as crosswalk:
+        found, purpose, because = crosswalk.requests.look(f"{COHORT_DAG_ID}/{run_id}", actor=signer())
+    say(f"{_run_id(found)}: {_state(found)}")
+    say(f"  project    {found.project}")
+    say(f"  requester  {found.requester}")
+    say(f"  purpose    {purpose.reveal()}")
+    say(f"  leads to   {found.patients} patients, {'to be counted' if found.dry_run else 'to be released'}")
+    for name, count in sorted(found.asked.items()):
+        say(f"  asks by    {name} ({count})")
+    for reason in sorted(found.held_for):
+        say(f"  waits for  {reason}: {_WHY[reason]}")
+    if because is not None:
+        say(f"  reason     {because.reveal()}")
+
+
+def _run_id(held: "HeldRequest") -> str:
+    return held.request_key.partition("/")[2]
+
+
+def _state(held: "HeldRequest") -> str:
+    return f"{held.decision} by {held.decided_by}" if held.decision else "waits"
+
+
+def _plain(held: "HeldRequest") -> dict[str, Any]:
+    times = {"held_at": held.held_at.isoformat(), "decided_at": held.decided_at and held.decided_at.isoformat()}
+    return asdict(held) | times | {"id": str(held.id), "held_for": sorted(held.held_for)}
