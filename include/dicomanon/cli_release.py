@@ -1,4 +1,4 @@
-"""``dicomanon release``: what becomes of a release beside its folder."""
+"""``dicomanon release``: whether a folder is what was released, and what is made of a release beside it."""
 
 import json
 import re
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
-from dicomanon.cli_site import signer
+from dicomanon.cli_site import signer, site_crosswalk
 from dicomanon.cohort.parameters import PROJECT_PATTERN
-from dicomanon.console import say
+from dicomanon.console import DONE, PARTLY, err, out, say
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
@@ -55,6 +56,61 @@ def nifti(release: Name, target: Target) -> None:
         f"{counts.converted} of {counts.series} series in {counts.images} images in {target}; {CONVERSION} tells what"
         f" became of each; {counts.kept_series} were there before"
     )
+
+
+@release_app.command("verify")
+def verify(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Of a release, with its attestation.")],
+    public_key: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="PEM of who signed; else the site's own key.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Check that a folder is the release that was signed: every file, and no other. Needs nothing of the site."""
+    from dicomanon.cohort.attestation import check_release
+    from dicomanon.cohort.releasing import site_key
+    from dicomanon.local_stack.stack import require_site
+    from dicomanon.signing import PublicKey
+
+    if public_key is None:
+        require_site()
+    checked = check_release(folder, PublicKey.load(public_key) if public_key else site_key().public)
+    if as_json:
+        out.print_json(
+            json.dumps({"misfits": checked.misfits, "has_ended": checked.has_ended, "attestation": checked.predicate})
+        )
+    else:
+        said = checked.predicate
+        say(f"the signature is good: release {said['project']}/{said['number']:04d}, {said['release']}")
+        say(f"  {', '.join(f'{count} {name}' for name, count in said['counts'].items())}")
+        for misfit in checked.misfits:
+            err.print(misfit, markup=False)
+        if checked.has_ended:
+            err.print("the release has ended: its TOMBSTONE.json tells what to do")
+        if not checked.misfits:
+            say("every file is as it was signed")
+    raise typer.Exit(PARTLY if checked.misfits or checked.has_ended else DONE)
+
+
+@release_app.command("write")
+def write(
+    release: Annotated[UUID, typer.Argument(metavar="ID", help="As release.json tells it.")],
+    folder: Annotated[Path, typer.Argument(help="Is not there yet.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+) -> None:
+    """Write the files of a release again, the same bytes, out of the crosswalk alone."""
+    from dicomanon.cohort.releasing import site_key, write_again
+    from dicomanon.crosswalk.audit.events import Subject, SubjectKind
+
+    if folder.exists():
+        raise typer.BadParameter("there is something of this name already")
+    with site_crosswalk(Role.COHORT) as crosswalk:
+        found = crosswalk.releases.find(release)
+        crosswalk.releases.record_access(
+            signer(), "release.write", reason, found.row.instances, subject=Subject(SubjectKind.RELEASE, str(release))
+        )
+        write_again(crosswalk, folder.absolute().parent, folder, release, site_key())
+    say(f"release {found.row.project}/{found.row.number:04d} is in {folder}")
 
 
 @contextmanager

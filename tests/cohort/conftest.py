@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.rows import MappedOutcome, Receipt, Verdict
 from dicomanon.identity import InstanceSighting, PatientIdentity, StudyFacts, StudySighting
+from dicomanon.reasons import HoldReason
+from dicomanon.signing import SigningKey
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -37,6 +40,8 @@ class Study:
     """More of :class:`StudyFacts`, for all series."""
     series_facts: tuple[Mapping[str, str], ...] = ()
     """The same, series by series."""
+    says: Mapping[str, str | int | float] = field(default_factory=dict)
+    """What its de-identified objects say of themselves."""
 
 
 def research(source: str) -> str:
@@ -98,7 +103,8 @@ def admit(crosswalk: Crosswalk, studies: Sequence[Study]) -> None:
                 )
             )
             passed = number >= study.held
-            verdicts.append(Verdict(source.instance_id, passed, {}, None if passed else "residual-phi"))  # type: ignore[arg-type]
+            reason = None if passed else HoldReason.RESIDUAL_PHI
+            verdicts.append(Verdict(source.instance_id, passed, {}, reason, facts=study.says))
             if passed:
                 receipts.append(Receipt(source.instance_id, accepted=True, confirmed=True, status=200))
         crosswalk.mapping.record(batch, outcomes)
@@ -154,6 +160,15 @@ WARD = (
           facts={"laterality": "L", "body_part": "BREAST", "requesting_service": "Surgery"}),
     Study("P3", "20200301", "W-4", "", name="", instances=1),
 )  # fmt: skip
+
+
+@pytest.fixture
+def signing_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SigningKey:
+    """The key that the site signs with, named by the environment."""
+    path = tmp_path / "audit_key.pem"
+    for name, value in {"AUDIT_KEY_FILE": path, "KEYRING_FILE": tmp_path, "CROSSWALK_DSN": "unused"}.items():
+        monkeypatch.setenv(f"DICOMANON_{name}", str(value))
+    return SigningKey.generate(path)
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.projects.rows import ApprovalFor
 from dicomanon.errors import Fatal
+from dicomanon.signing import SigningKey
 
 NEEDED = "needs an approval"
 WOMEN, MEN = 12, 15
 
 
 @pytest.fixture
-def services(crosswalk: Crosswalk, keyring: Keyring, tmp_path: Path) -> Services:
+def services(crosswalk: Crosswalk, keyring: Keyring, signing_key: SigningKey, tmp_path: Path) -> Services:
     """Twelve women and fifteen men; counts of fewer than ten are small, and everything waits that can."""
     admit(crosswalk, [
         Study(f"F{number}", "20200101", f"F-{number}", instances=1, birth_date="19500101",

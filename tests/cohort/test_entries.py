@@ -86,9 +86,10 @@ def test_age_is_counted_in_full_units(text: str, born: date, day: date, years: i
 
 @given(st.text(max_size=80))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
-    read_patient_ids(text)
-    for read in (read_index_dates, read_names_with_birth_dates, read_optional_age):
-        try:
-            read(text)
-        except ValueError as error:
-            assert len(text) < 3 or text not in str(error)
+    for given_text in (text, f"☢{text}☢"):  # which no message of ours has
+        read_patient_ids(given_text)
+        for read in (read_index_dates, read_names_with_birth_dates, read_optional_age):
+            try:
+                read(given_text)
+            except ValueError as error:
+                assert "☢" not in str(error)

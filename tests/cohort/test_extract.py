@@ -1,5 +1,6 @@
 """A request finds what it asks for, all of it and nothing else, and tells nobody what it asked for."""
 
+import base64
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.removals.rows import Requester
 from dicomanon.errors import Fatal
+from dicomanon.signing import SigningKey
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Services:
 
 
 @pytest.fixture
-def services(clinic: Crosswalk, keyring: Keyring, tmp_path: Path) -> Services:
+def services(clinic: Crosswalk, keyring: Keyring, signing_key: SigningKey, tmp_path: Path) -> Services:
     declare(clinic)
     return Services(Site(tmp_path / "releases"), keyring, clinic)
 
@@ -52,6 +54,12 @@ def found(crosswalk: Crosswalk, issuer: str = "HOME", **criteria: Any) -> set[st
 def request(services: Services, run_id: str = "manual__1", **conf: Any) -> CohortRequest:
     sealed = seal_conf(services.keyring.request_public_key, COHORT_DAG_ID, {"project": "P", **conf})
     return CohortRequest(COHORT_DAG_ID, run_id, "researcher", sealed)
+
+
+def opened(path: Path) -> bytes:
+    """Return what a file holds; of a signed one what was signed, since any two letters occur in base64."""
+    content = path.read_bytes()
+    return base64.b64decode(json.loads(content)["payload"]) if path.name == "attestation.json" else content
 
 
 def test_each_criterion_selects(clinic: Crosswalk) -> None:
@@ -103,7 +111,7 @@ def test_release_holds_stored_instances_of_the_cohort_alone(services: Services) 
 def test_release_tells_no_source_value(services: Services, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     extract(services, request(services, patient_ids=["A1", "MRN-CANARY"], description_words=["Thorax"]))
-    written = b"".join(path.read_bytes() for path in services.settings.release_dir.rglob("*") if path.is_file())
+    written = b"".join(opened(path) for path in services.settings.release_dir.rglob("*") if path.is_file())
     for value in ("A1", "MRN-CANARY", "ACC-1", "20200115", "2020-01-15", "Thorax", "Doe"):
         assert value.encode() not in written.replace(b"DA1", b"")
         assert value not in caplog.text
@@ -118,7 +126,10 @@ def test_release_says_what_it_is(services: Services) -> None:
     assert release["unmatched_patient_ids"] == [2]
     assert release["criteria"]["patient_ids"] == 2
     assert release["profile_versions"] == ["research@000000000000"]
-    assert set(release["files"]) == {"manifest.parquet", "manifest.csv", "studies.csv", "patients.csv"}
+    assert set(release["files"]) == {
+        "manifest.parquet", "manifest.csv", "data_dictionary.csv", "studies.csv", "patients.csv", "delivered.csv",
+        "withheld.csv", "failed.csv", "changes.json", "inputs.txt", "README.md", "card.html",
+    }  # fmt: skip
     asked = CohortCriteria.read({"project": "P", "patient_ids": ["nobody", "A1"]})
     assert release["criteria_digest"] == services.keyring.index("cohort.criteria", asked.canonical()).hex()
 
@@ -141,26 +152,33 @@ def test_try_that_died_before_writing_is_finished_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("dicomanon.cohort.manifest.write_manifest", die)
+        patched.setattr("dicomanon.cohort.release_files.write_manifest", die)
         extract(services, asked)
     assert extract(services, asked)["release"] == 1
     assert (services.settings.release_dir / "P" / "0001" / "release.json").is_file()
 
 
-def test_other_studies_than_an_earlier_try_entered_are_not_written(
+def test_what_an_earlier_try_entered_is_written_whatever_was_stored_since(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many, but others: a limit makes room for what was stored meanwhile."""
     asked = request(services, modality=["CT"], sample="first", limit=1, group_by="study")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(
-            "dicomanon.cohort.manifest.write_manifest", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+            "dicomanon.cohort.release_files.write_manifest", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         extract(services, asked)
-    admit(services.crosswalk, [Study("Z1", "19990101", "ACC-Z")])
-    with pytest.raises(Fatal, match="trigger the request anew"):
-        extract(services, asked)
     assert not (services.settings.release_dir / "P").exists()
+    (first,) = services.crosswalk.mapping.studies_for_cohort(accession_numbers=["ACC-1"])
+    admit(services.crosswalk, [Study("Z1", "19990101", "ACC-Z")])
+    assert extract(services, asked)["release"] == 1
+    manifest = pd.read_parquet(services.settings.release_dir / "P" / "0001" / "manifest.parquet")
+    assert set(manifest["StudyInstanceUID"]) <= {first.research_study_uid, *found_uids(services, "ACC-6")}
+
+
+def found_uids(services: Services, *accession_numbers: str) -> set[str]:
+    studies = services.crosswalk.mapping.studies_for_cohort(accession_numbers=accession_numbers)
+    return {str(study.research_study_uid) for study in studies}
 
 
 def test_nothing_found_is_no_release(services: Services) -> None:

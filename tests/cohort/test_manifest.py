@@ -1,30 +1,34 @@
 """The manifest of the same cohort is the same bytes, and loads straight into pandas."""
 
 import csv
+import datetime as dt
 import hashlib
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
-import pandas as pd
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from dicomanon.cohort.manifest import (
-    SCHEMA,
-    by_patient,
-    by_study,
-    counts,
-    kept_columns,
-    manifest_table,
-    write_manifest,
-)
+from dicomanon.cohort.fields import manifest_fields
+from dicomanon.cohort.manifest import by_patient, by_study, counts, kept_columns, manifest_table
+from dicomanon.cohort.release_files import write_manifest
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.values import Pseudonym, ResearchUid
 
+SAYS: Mapping[str, str | int | float] = {
+    "StudyDate": "20210203", "LongitudinalTemporalInformationModified": "MODIFIED", "PatientAge": "061Y",
+    "PatientSex": "F", "SeriesDescription": "Thorax, \"late\"", "Rows": 512, "PixelSpacing": "0.7\\0.7",
+    "SliceThickness": 1.25,
+}  # fmt: skip
+NAMES = [one.name for one in manifest_fields()]
+
 
 def instances() -> list[CohortInstance]:
+    """Twenty-four of two patients; the last one is from before anything was kept of what objects say."""
     made = []
     for number in range(24):
         patient, study, series = number // 12, number // 6, number // 3
@@ -42,6 +46,8 @@ def instances() -> list[CohortInstance]:
                 output_bytes=100 + number,
                 profile_version="research@000000000000",
                 patient=Pseudonym(f"D{patient}"),
+                facts=SAYS if number < 23 else None,
+                passed=True,
             )
         )
     return made
@@ -61,12 +67,23 @@ def test_order_of_rows_does_not_matter(tmp_path: Path) -> None:
 
 def test_parquet_and_csv_say_the_same(tmp_path: Path) -> None:
     written(tmp_path / "r", instances())
-    columns = pyarrow.parquet.read_table(tmp_path / "r" / "manifest.parquet")
-    assert columns.schema.names == SCHEMA.names
-    from_csv = pd.read_csv(tmp_path / "r" / "manifest.csv", dtype=dict.fromkeys(SCHEMA.names[:-1], str))
-    assert from_csv.to_dict("records") == columns.to_pylist()
-    keys = [tuple(row[name] for name in SCHEMA.names[:4]) for row in columns.to_pylist()]
+    table = pyarrow.parquet.read_table(tmp_path / "r" / "manifest.parquet")
+    assert table.schema.names == NAMES
+    types = pyarrow.csv.ConvertOptions(column_types=table.schema, strings_can_be_null=True)
+    assert pyarrow.csv.read_csv(tmp_path / "r" / "manifest.csv", convert_options=types).to_pylist() == table.to_pylist()
+    keys = [tuple(row[name] for name in NAMES[:4]) for row in table.to_pylist()]
     assert keys == sorted(keys)
+
+
+def test_rows_say_what_the_objects_say() -> None:
+    table = manifest_table(instances())
+    (row, *_) = table.to_pylist()
+    assert row | {
+        "StudyDate": dt.date(2021, 2, 3), "age_years": 61.0, "PatientSex": "F", "SeriesDescription": 'Thorax, "late"',
+        "Rows": 512, "NumberOfFrames": None, "PixelSpacing": "0.7\\0.7", "SliceThickness": 1.25, "verdict": "passed",
+        "profile_version": "research@000000000000",
+    } == row  # fmt: skip
+    assert table["StudyDate"].null_count == 1
 
 
 def test_tables_beside_the_manifest_add_up(tmp_path: Path) -> None:
@@ -84,7 +101,8 @@ def test_tables_beside_the_manifest_add_up(tmp_path: Path) -> None:
 def test_release_names_every_file_by_its_digest(tmp_path: Path) -> None:
     files = written(tmp_path / "r", instances(), group_by="study")
     release = json.loads(files.pop("release.json"))
-    assert set(files) == {"manifest.parquet", "manifest.csv", "studies.csv"}
+    assert set(files) == {"manifest.parquet", "manifest.csv", "data_dictionary.csv", "studies.csv", "delivered.csv"}
+    assert release["instances_without_facts"] == 1
     assert {name: facts["sha256"] for name, facts in release["files"].items()} == {
         name: hashlib.sha256(content).hexdigest() for name, content in files.items()
     }
@@ -112,12 +130,12 @@ def test_many_batches_are_one_table(size: int, monkeypatch: pytest.MonkeyPatch) 
     assert manifest_table(instances()).num_rows == 24
 
 
-def test_further_columns_are_found_again(tmp_path: Path) -> None:
-    table = manifest_table(instances(), columns={"split": lambda one: f"part of {one.patient}"})
-    write_manifest(tmp_path, table, group_by="series", facts={})
+def test_what_a_request_brought_is_found_again(tmp_path: Path) -> None:
+    brought = {"split": {one.research_study_uid: f"part of {one.patient}" for one in instances()}}
+    write_manifest(tmp_path, manifest_table(instances(), columns=brought), group_by="series", facts={})
     kept = kept_columns(tmp_path)
-    assert manifest_table(instances()[5:], columns=kept).column_names == [*SCHEMA.names, "split"]
-    assert {kept["split"](one) for one in instances()} == {"part of D0", "part of D1"}
+    assert kept == brought
+    assert manifest_table(instances()[5:], columns=kept).column_names == [*NAMES, "split"]
     assert kept_columns(tmp_path / "nowhere") == {}
 
 

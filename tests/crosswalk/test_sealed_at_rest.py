@@ -37,8 +37,10 @@ PLANTED = [
     *("MRN-9902", "ROE^JANE", "ACC-55501", "20200214", "101500", "SMITHERS", "555-0199", "TOLEDO", "AUDITWORD"),
 ]
 
-WITHOUT_SOURCE_VALUES = {"task_event", "openlineage_event", "archive_check", "archive_survey", "unconfirmed_object"}
-"""Research identifiers, blind indexes and counts alone."""
+WITHOUT_SOURCE_VALUES = {
+    "task_event", "openlineage_event", "archive_check", "archive_survey", "unconfirmed_object", "research_facts",
+}  # fmt: skip
+"""Research identifiers, blind indexes, counts, and what objects say that passed the check, alone."""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
     with pytest.raises(Held):
         crosswalk.patients.get_or_create(replace(PATIENT, name="QUIXANO^SANCHO", birth_date="19700130"))
     stored = [row.instance_id for row in run.sources() if row.state == "stored"]
-    crosswalk.releases.create("LUNG", "ada", b"d", stored)
+    crosswalk.releases.create("LUNG", "ada", b"d", stored, record={"facts": "AUDITWORD of MRN-7731"})
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
     crosswalk.projects.add("LUNG", "postgres", actor="ada", reason="AUDITWORD of MRN-7731")
     why = {"actor": "ada", "reason": "AUDITWORD of MRN-7731"}

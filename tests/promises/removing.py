@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.site import Site, person, slices, study
 
-from dicomanon.cohort.manifest import manifest_table, write_release
+from dicomanon.cohort.manifest import manifest_table
+from dicomanon.cohort.release_files import write_release
 from dicomanon.crosswalk.removals.rows import Removal, RemovalKind, Requester, Step
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import ReleaseRow

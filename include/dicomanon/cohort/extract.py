@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,14 +14,17 @@ from dicomanon import __version__
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.disclosure import Told, attrition, told_of_cohort, told_of_release
 from dicomanon.cohort.gathering import Cohort, gather
-from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table, write_release
+from dicomanon.cohort.left_out import answers
+from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table
 from dicomanon.cohort.permission import Standing, require_allowed
+from dicomanon.cohort.release_files import release_folder
+from dicomanon.cohort.release_record import ReleaseRecord, persons
+from dicomanon.cohort.releasing import site_key, write_again
 from dicomanon.cohort.sealing import open_conf
 from dicomanon.cohort.telling import cohort_of, require_told
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.projects.rows import ProjectVersion
-from dicomanon.crosswalk.rows import CohortInstance, ReleaseRow
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -123,57 +126,53 @@ def extract(services: Services, request: CohortRequest) -> Told:
     cohort = resolved(services, request, criteria, project)
     require_told(crosswalk, project, criteria, cohort_of(services.keyring, criteria, request.key, cohort))
     instances, minimum = cohort.instances, project.terms.minimum_patients
-    table = manifest_table(instances, columns=cohort.columns, sort_by=criteria.sort_by)
     if criteria.dry_run or not instances:
-        return told_of_cohort(cohort, counts(table), criteria.counts(), minimum) | {"release": 0}
-    digest = services.keyring.index("cohort.criteria", criteria.canonical())
+        held = counts(manifest_table(instances))
+        return told_of_cohort(cohort, held, criteria.counts(), minimum) | {"release": 0}
+    key = site_key()
     release = crosswalk.releases.create(
         criteria.project,
         request.requester,
-        digest,
+        services.keyring.index("cohort.criteria", criteria.canonical()),
         [instance.instance_id for instance in instances],
         request_key=request.key,
+        record=_record(crosswalk, request, criteria, project, cohort).to_json(),
     )
-    facts = {
-        "release": str(release.id),
-        "number": release.number,
-        "project": criteria.project,
-        "created_at": release.created_at.isoformat(),
-        "dag_id": request.dag_id,
-        "run_id": request.run_id,
-        "code_version": __version__,
-        "profile_versions": sorted({instance.profile_version for instance in instances}),
-        "criteria_digest": digest.hex(),
-        "criteria": criteria.counts(),
-        "sort_by": criteria.sort_by,
-        "split": criteria.shares(),
-        "controls": cohort.controls,
-        "attrition": attrition(cohort.attrition, minimum),
-        "fewer_than": minimum,
-        **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
-        **_terms_of(project, release),
-    }
-    target = settings.release_dir / criteria.project / f"{release.number:04d}"
+    target = release_folder(settings.release_dir, release)
     if not target.exists():
-        _require_same(crosswalk, release, instances)
-        write_release(settings.release_dir, target, table, group_by=criteria.group_by, facts=facts)
+        # What was entered, by whichever try: this one may have found other things, which the next request gets.
+        write_again(crosswalk, settings.release_dir, target, release.id, key)
         # A removal may have ended it since it was entered, and then looked for its folder in vain.
         mark_if_ended(crosswalk, settings.release_dir, release)
     _log_unmatched(cohort.unmatched)
     return told_of_release(cohort, _written_counts(target), minimum) | {"release": release.number}
 
 
-def _require_same(crosswalk: "Crosswalk", release: ReleaseRow, instances: Sequence[CohortInstance]) -> None:
-    """Refuse to write what is not what was entered: an earlier try, which could not write, may have found other things.
-
-    Raises
-    ------
-    Fatal
-        Instances were stored or removed since.
-    """
-    entered = {instance.instance_id for instance in crosswalk.removals.release_instances(release.id)}
-    if release.instances != len(instances) or entered != {instance.instance_id for instance in instances}:
-        raise Fatal("instances were stored between two tries of this request: trigger the request anew")
+def _record(
+    crosswalk: "Crosswalk", request: CohortRequest, criteria: CohortCriteria, project: ProjectVersion, cohort: Cohort
+) -> ReleaseRecord:
+    """Return what the release is made of beside the crosswalk's ledger."""
+    facts = {
+        "dag_id": request.dag_id,
+        "run_id": request.run_id,
+        "code_version": __version__,
+        "criteria": criteria.counts(),
+        "split": criteria.shares(),
+        "controls": cohort.controls,
+        "attrition": attrition(cohort.attrition, project.terms.minimum_patients),
+        "fewer_than": project.terms.minimum_patients,
+        **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
+        **_terms_of(project, datetime.now(UTC).date()),
+    }
+    studies = {instance.study_id for instance in cohort.instances}
+    return ReleaseRecord(
+        facts=facts,
+        group_by=criteria.group_by,
+        sort_by=criteria.sort_by,
+        columns=cohort.columns,
+        patients=persons(cohort.instances),
+        answers=answers(cohort.unmatched, crosswalk.releases.left_out_of(list(studies))),
+    )
 
 
 def allowed(services: Services, request: CohortRequest) -> tuple[CohortCriteria, ProjectVersion]:
@@ -209,9 +208,9 @@ def resolved(services: Services, request: CohortRequest, criteria: CohortCriteri
     return gather(services.crosswalk, services.keyring, criteria, project.terms, services.settings.default_issuer)
 
 
-def _terms_of(project: ProjectVersion, release: ReleaseRow) -> dict[str, object]:
-    """Return under which terms a release was made, and how long it may be kept."""
-    kept_until = release.created_at.date() + timedelta(days=project.terms.retention_days)
+def _terms_of(project: ProjectVersion, made: date) -> dict[str, object]:
+    """Return under which terms a release is made, and how long it may be kept."""
+    kept_until = made + timedelta(days=project.terms.retention_days)
     return {
         "project_title": project.terms.title,
         "project_version": project.version,

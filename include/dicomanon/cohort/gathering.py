@@ -1,14 +1,14 @@
 """Gathers a cohort: what meets the request, what is taken of that, controls, and what the manifest says of each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from dicomanon.cohort.attrition import Step, left_by
 from dicomanon.cohort.controls import find_controls
 from dicomanon.cohort.criteria import CohortCriteria
-from dicomanon.cohort.manifest import Columns
+from dicomanon.cohort.fields import DAYS_SINCE_INDEX_DATE, Columns
 from dicomanon.cohort.permission import is_allowed_profile
 from dicomanon.cohort.resolve import resolve
 from dicomanon.cohort.shaping import Digest, shape, split_of
@@ -35,7 +35,7 @@ class Cohort:
     unmatched
         By parameter, the places of entries that lead to no study.
     columns
-        What the manifest says beside its own columns.
+        What the request brings to the manifest.
     """
 
     instances: tuple[CohortInstance, ...]
@@ -87,11 +87,6 @@ def gather(
     shaped = shape(resolution.found, criteria, draw)
     controls = find_controls(crosswalk, criteria, resolution.found, shaped.found, default_issuer, draw)
     of_controls = {control.study.study_id for control in controls.found}
-    columns: dict[str, Callable[[CohortInstance], str]] = {}
-    if shares := criteria.shares():
-        columns["split"] = lambda instance: split_of(instance.patient, shares, place)
-    if criteria.controls_per_case is not None:
-        columns["group"] = lambda instance: "control" if instance.study_id in of_controls else "case"
     studies = (*shaped.found, *controls.found)
     wanted = {series.research_series_uid for one in studies for series in one.series}
     instances = tuple(
@@ -103,6 +98,17 @@ def gather(
     steps = resolution.attrition + shaped.steps
     if terms.profiles:
         steps += (left_by("profile", (one for one in shaped.found if one.study.study_id in given)),)
+    columns: dict[str, dict[str, Any]] = {}
+    if criteria.index_dates:
+        columns[DAYS_SINCE_INDEX_DATE] = {
+            one.study.research_study_uid: resolution.days_since_index_date.get(one.study.study_id) for one in studies
+        }
+    if shares := criteria.shares():
+        columns["split"] = {one.research_study_uid: split_of(one.patient, shares, place) for one in instances}
+    if criteria.controls_per_case is not None:
+        columns["group"] = {
+            one.study.research_study_uid: "control" if one.study.study_id in of_controls else "case" for one in studies
+        }
     return Cohort(
         instances=instances,
         control_studies=frozenset(of_controls & given),

@@ -1,44 +1,19 @@
-"""Writes the manifest of a release: research identifiers only, the same bytes for the same cohort."""
+"""The manifest of a release as a table, and what is counted of it: research values only; pure."""
 
-import hashlib
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
-from uuid import uuid4
+from typing import Final
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from dicomanon.cohort.parameters import GroupBy, SortBy
+from dicomanon.cohort.fields import Columns, Field, fields, manifest_fields
+from dicomanon.cohort.parameters import SortBy
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.errors import Fatal
-
-SCHEMA: Final = pa.schema(
-    [
-        pa.field("pseudonym", pa.string(), nullable=False),
-        pa.field("StudyInstanceUID", pa.string(), nullable=False),
-        pa.field("SeriesInstanceUID", pa.string(), nullable=False),
-        pa.field("SOPInstanceUID", pa.string(), nullable=False),
-        pa.field("Modality", pa.string(), nullable=False),
-        pa.field("SOPClassUID", pa.string(), nullable=False),
-        pa.field("output_digest", pa.string(), nullable=False),
-        pa.field("patient", pa.string(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-    ]
-)
-"""One row for each instance: the research identifiers, SHA-256 (hexadecimal) and length of the de-identified object.
-
-``pseudonym`` is the one in the object, ``patient`` the one that the person is known by: they differ for objects made
-before two patients were found to be one. Whoever splits a cohort by patient goes by ``patient``. There are further
-columns where they were asked for: ``split`` (train, validation, test) and ``group`` (case, control).
-"""
 
 ORDER: Final = [
     (name, "ascending") for name in ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -62,29 +37,24 @@ class ManifestCounts:
     bytes: int
 
 
-Columns = Mapping[str, Callable[[CohortInstance], str]]
-"""Further columns of a manifest, by what they say of an instance."""
-
-
 def manifest_table(
     instances: Iterable[CohortInstance], *, columns: Columns = MappingProxyType({}), sort_by: SortBy = "patient"
 ) -> pa.Table:
-    """Return the manifest in the order asked for, whatever the order that the rows come in."""
-    schema = _schema(columns)
-    batches: list[pa.RecordBatch] = []
-    rows: list[tuple[Any, ...]] = []
-    for instance in instances:
-        rows.append(_row(instance) + tuple(tell(instance) for tell in columns.values()))
-        if len(rows) == _ROWS_AT_ONCE:
-            batches.append(_batch(rows, schema))
-            rows = []
-    if rows:
-        batches.append(_batch(rows, schema))
+    """Return the manifest in the order asked for, whatever the order that the rows come in: one row an instance.
+
+    Parameters
+    ----------
+    columns
+        What the request brings, beside the columns of every manifest (:mod:`dicomanon.cohort.fields`).
+    """
+    shown = manifest_fields(columns)
+    schema = pa.schema([one.arrow for one in shown])
+    batches = [_batch(rows, shown, columns, schema) for rows in _some_at_once(instances)]
     return pa.Table.from_batches(batches, schema).sort_by(ORDERS[sort_by]).combine_chunks()
 
 
 def kept_columns(folder: Path) -> Columns:
-    """Return what the manifest in a folder says beside the columns of every manifest; nothing if there is none.
+    """Return what a request brought to the manifest in a folder; nothing if there is none.
 
     Raises
     ------
@@ -98,20 +68,11 @@ def kept_columns(folder: Path) -> Columns:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise Fatal(f"the manifest of a release cannot be read: {type(error).__name__}") from None
-    uids = table["SOPInstanceUID"].to_pylist()
+    studies = table["StudyInstanceUID"].to_pylist()
+    brought = {one.name for one in fields() if one.source == "request"}
     return {
-        name: partial(_looked_up, dict(zip(uids, table[name].to_pylist(), strict=True)))
-        for name in table.schema.names
-        if name not in SCHEMA.names
+        name: dict(zip(studies, table[name].to_pylist(), strict=True)) for name in table.schema.names if name in brought
     }
-
-
-def _looked_up(told: Mapping[str, str], instance: CohortInstance) -> str:
-    return told.get(instance.research_sop_uid, "")
-
-
-def _schema(columns: Columns) -> pa.Schema:
-    return pa.schema([*SCHEMA, *(pa.field(name, pa.string(), nullable=False) for name in columns)])
 
 
 def counts(table: pa.Table) -> ManifestCounts:
@@ -140,83 +101,17 @@ def by_patient(table: pa.Table) -> pa.Table:
     return _grouped(table, ["patient"], ["StudyInstanceUID", "SeriesInstanceUID"])
 
 
-def write_manifest(folder: Path, table: pa.Table, *, group_by: GroupBy, facts: Mapping[str, Any]) -> None:
-    """Write ``manifest.parquet``, ``manifest.csv``, the tables by patient, study or series, and ``release.json``.
-
-    Parameters
-    ----------
-    folder
-        An empty folder; its files become read-only, since a release never changes.
-    facts
-        What ``release.json`` says beside the counts and the digests of the other files.
-    """
-    pyarrow.parquet.write_table(table, folder / "manifest.parquet", compression="zstd")
-    _write_csv(table, folder / "manifest.csv")
-    _write_csv(by_study(table), folder / "studies.csv")
-    if group_by == "patient":
-        _write_csv(by_patient(table), folder / "patients.csv")
-    if group_by == "series":
-        _write_csv(by_series(table), folder / "series.csv")
-    files = {path.name: _file_facts(path) for path in sorted(folder.iterdir())}
-    held = counts(table)
-    document = {
-        **facts,
-        "group_by": group_by,
-        "patients": held.patients,
-        "studies": held.studies,
-        "series": held.series,
-        "instances": held.instances,
-        "bytes": held.bytes,
-        "modalities": sorted(set(table["Modality"].to_pylist())),
-        "files": files,
-    }
-    (folder / "release.json").write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for path in folder.iterdir():
-        path.chmod(0o440)
-        with path.open("rb") as written:
-            os.fsync(written.fileno())
+def _some_at_once(instances: Iterable[CohortInstance]) -> Iterator[list[CohortInstance]]:
+    remaining = iter(instances)
+    while rows := list(islice(remaining, _ROWS_AT_ONCE)):
+        yield rows
 
 
-def write_release(
-    release_dir: Path, target: Path, table: pa.Table, *, group_by: GroupBy, facts: Mapping[str, Any]
-) -> None:
-    """Write a release into a folder that is complete from the moment that it exists.
-
-    Raises
-    ------
-    Fatal
-        It cannot be written.
-    """
-    incoming = release_dir / f".incoming-{uuid4().hex}"
-    try:
-        incoming.mkdir(parents=True, mode=0o750)
-        write_manifest(incoming, table, group_by=group_by, facts=facts)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        incoming.rename(target)
-    except OSError as error:
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise Fatal(f"the release could not be written to the release folder: {type(error).__name__}") from None
-
-
-def _row(instance: CohortInstance) -> tuple[Any, ...]:
-    return (
-        instance.pseudonym,
-        instance.research_study_uid,
-        instance.research_series_uid,
-        instance.research_sop_uid,
-        instance.modality,
-        instance.sop_class_uid,
-        instance.output_digest.hex(),
-        instance.patient,
-        instance.output_bytes,
-    )
-
-
-def _batch(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
-    )
+def _batch(
+    instances: Sequence[CohortInstance], shown: Sequence[Field], columns: Columns, schema: pa.Schema
+) -> pa.RecordBatch:
+    arrays = [pa.array(map(one.reader(columns), instances), one.arrow.type) for one in shown]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _grouped(table: pa.Table, keys: list[str], distinct: list[str]) -> pa.Table:
@@ -232,13 +127,3 @@ def _grouped(table: pa.Table, keys: list[str], distinct: list[str]) -> pa.Table:
     columns |= {names[column]: grouped[f"{column}_count_distinct"] for column in distinct}
     columns |= {"instances": grouped["SOPInstanceUID_count"], "bytes": grouped["bytes_sum"]}
     return pa.table(columns).sort_by([(key, "ascending") for key in keys])
-
-
-def _write_csv(table: pa.Table, path: Path) -> None:
-    pyarrow.csv.write_csv(table, path)
-
-
-def _file_facts(path: Path) -> dict[str, Any]:
-    with path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return {"sha256": digest, "bytes": path.stat().st_size}

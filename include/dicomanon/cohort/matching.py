@@ -171,6 +171,13 @@ def _on_index_day(asked: Asked, one: Candidate) -> Answer:
     return any_of(any(-before <= day - index <= after for index in indexes) for day in days(one.study.facts.study_date))
 
 
+def days_since_index_date(asked: Asked, one: Candidate) -> int | None:
+    """Return the days from the nearest index date of the patient to the study; negative before it."""
+    indexes = asked.index_dates.get(one.study.patient_id, ())
+    since = [(day - index).days for day, index in product(days(one.study.facts.study_date), indexes)]
+    return min(since, key=lambda count: (abs(count), count), default=None)
+
+
 def _of_age(asked: Asked, one: Candidate) -> Answer:
     youngest, oldest = asked.criteria.age_from, asked.criteria.age_to
     pairs = product(birth_days(one.identities), days(one.study.facts.study_date))

@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet
 
-from dicomanon.cohort.tombstone import TOMBSTONE
+from dicomanon.cohort.release_files import TOMBSTONE
 from dicomanon.errors import Fatal, Held, Retriable
 
 _COLUMNS: Final = (

@@ -11,7 +11,7 @@ from uuid import UUID
 from dicomanon.cohort.answers import values
 from dicomanon.cohort.attrition import Sieve, Step
 from dicomanon.cohort.criteria import CohortCriteria, split_patient_id
-from dicomanon.cohort.matching import Asked, Candidate, Level
+from dicomanon.cohort.matching import Asked, Candidate, Level, days_since_index_date
 from dicomanon.crosswalk.rows import CohortStudy
 from dicomanon.identity import StudyFacts
 
@@ -39,11 +39,14 @@ class Resolution:
         How many were left at each criterion.
     unmatched
         By parameter, the entries that lead to no study, by place in the list, from 1.
+    days_since_index_date
+        By study id, where the request has index dates.
     """
 
     found: tuple[Candidate, ...]
     attrition: tuple[Step, ...]
     unmatched: Mapping[str, tuple[int, ...]]
+    days_since_index_date: Mapping[UUID, int]
 
 
 class _Identifiers:
@@ -104,7 +107,8 @@ def resolve(crosswalk: "Crosswalk", criteria: CohortCriteria, default_issuer: st
         "names_with_birth_dates": asked.names.unmatched,
         "accession_numbers": _unmatched_accession_numbers(crosswalk, criteria.accession_numbers),
     }
-    return Resolution(tuple(found), sieve.attrition(), unmatched)
+    since = {one.study.study_id: day for one in found if (day := days_since_index_date(asked, one)) is not None}
+    return Resolution(tuple(found), sieve.attrition(), unmatched, since)
 
 
 def _sifted(crosswalk: "Crosswalk", sieve: Sieve, page: Sequence[CohortStudy]) -> list[Candidate]:

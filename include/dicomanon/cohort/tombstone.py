@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from dicomanon import __version__
-from dicomanon.cohort.manifest import kept_columns, manifest_table, write_release
+from dicomanon.cohort.left_out import answers
+from dicomanon.cohort.manifest import kept_columns
 from dicomanon.cohort.parameters import GroupBy, SortBy
+from dicomanon.cohort.release_files import TOMBSTONE, release_folder
+from dicomanon.cohort.release_record import ReleaseRecord, persons
+from dicomanon.cohort.releasing import site_key, write_what_is_left
 from dicomanon.crosswalk.removals.rows import Tombstone
 from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.errors import Fatal
@@ -17,17 +21,10 @@ from dicomanon.errors import Fatal
 if TYPE_CHECKING:
     from dicomanon.crosswalk.database import Crosswalk
 
-TOMBSTONE = "TOMBSTONE.json"
-
 ADVICE = (
     "Objects of this release were removed from the research PACS. Stop using them, delete every copy and everything"
     " derived of them that still shows them, and go on with the release that replaces this one."
 )
-
-
-def release_folder(release_dir: Path, release: ReleaseRow) -> Path:
-    """Return where a release is."""
-    return release_dir / release.project / f"{release.number:04d}"
 
 
 def write_tombstone(release_dir: Path, tombstones: Sequence[Tombstone]) -> bool:
@@ -77,34 +74,51 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
     target = release_folder(release_dir, release)
     if target.exists():
         return True
-    former = release_folder(release_dir, tombstone.release)
     instances = crosswalk.removals.release_instances(release.id)
-    facts = {
-        "release": str(release.id),
-        "number": release.number,
-        "project": release.project,
-        "created_at": release.created_at.isoformat(),
-        "code_version": __version__,
-        "profile_versions": sorted({instance.profile_version for instance in instances}),
-        "keep_until": _told(former, "keep_until"),
-        "replaces": {
-            "release": str(tombstone.release.id),
-            "number": tombstone.release.number,
-            "removal": str(tombstone.removal_id),
-            "removed_instances": tombstone.instances,
+    former = _record_of(crosswalk, release_dir, tombstone.release)
+    record = ReleaseRecord(
+        facts={
+            "code_version": __version__,
+            "split": former.facts.get("split") or {},
+            "keep_until": former.facts.get("keep_until"),
+            "replaces": {
+                "release": str(tombstone.release.id),
+                "number": tombstone.release.number,
+                "removal": str(tombstone.removal_id),
+                "removed_instances": tombstone.instances,
+            },
         },
-    }
-    group_by: GroupBy = _one_of(GroupBy, _told(former, "group_by"))
-    sort_by: SortBy = _one_of(SortBy, _told(former, "sort_by"))
-    write_release(
-        release_dir,
-        target,
+        group_by=former.group_by,
+        sort_by=former.sort_by,
         # Everybody stays in the part of a split, and a case or a control.
-        manifest_table(instances, columns=kept_columns(former), sort_by=sort_by),
-        group_by=group_by,
-        facts=facts | {"sort_by": sort_by, "split": _told(former, "split") or {}},
+        columns=former.columns,
+        patients=persons(instances),
+        answers=(
+            *(one for one in former.answers if one.parameter),
+            *answers({}, crosswalk.releases.left_out_of(list({instance.study_id for instance in instances}))),
+        ),
     )
+    crosswalk.releases.enter_record(release.id, record.to_json())
+    write_what_is_left(crosswalk, release_dir, target, crosswalk.releases.find(release.id), site_key())
     return True
+
+
+def _record_of(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow) -> ReleaseRecord:
+    """Return the record of a release; of one from before there were any, what its folder says."""
+    kept = crosswalk.releases.find(release.id).record
+    if kept is not None:
+        return ReleaseRecord.of(kept)
+    folder = release_folder(release_dir, release)
+    group_by: GroupBy = _one_of(GroupBy, _told(folder, "group_by"))
+    sort_by: SortBy = _one_of(SortBy, _told(folder, "sort_by"))
+    return ReleaseRecord(
+        facts={"split": _told(folder, "split")},
+        group_by=group_by,
+        sort_by=sort_by,
+        columns=kept_columns(folder),
+        patients={},
+        answers=(),
+    )
 
 
 def mark_if_ended(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow) -> bool:

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import LiteralString
 from uuid import UUID
 
 from dicomanon.crosswalk.facts import as_study_facts, open_facts
 from dicomanon.crosswalk.keyring import Keyring
+from dicomanon.crosswalk.research_facts import facts_of_release
 from dicomanon.crosswalk.rows import CohortInstance, CohortSeries, CohortStudy
 from dicomanon.crosswalk.sealed import index_accession, index_patient, index_patient_id, open_identity, open_variant
 from dicomanon.crosswalk.session import Session
@@ -112,10 +114,15 @@ def cohort_instances(session: Session, study_ids: Sequence[UUID]) -> Iterator[Co
 
 
 def release_instances(session: Session, release_id: UUID) -> list[CohortInstance]:
-    """Return the instances of a release that are stored, by study, series and instance id."""
+    """Return the instances of a release that are stored, with what they say, by study, series and instance id."""
     with session.transaction() as connection:
         rows = connection.execute(_OBJECTS + " FROM crosswalk.instances_of_release(%s)", (release_id,)).fetchall()
-    return [CohortInstance(*row) for row in rows]
+    told = facts_of_release(session, release_id)
+    found = []
+    for row in rows:
+        facts, passed = told.get(row[0], (None, False))
+        found.append(replace(CohortInstance(*row), facts=facts, passed=passed))
+    return found
 
 
 def _candidates(

@@ -6,7 +6,17 @@ from uuid import UUID, uuid4
 
 from dicomanon.crosswalk.access_events import record_access_event
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
-from dicomanon.crosswalk.rows import ReleaseRow
+from dicomanon.crosswalk.release_records import (
+    Record,
+    RecordedRelease,
+    enter_record,
+    former_version,
+    input_digests,
+    left_out_of,
+    recorded_release,
+    released_uids,
+)
+from dicomanon.crosswalk.rows import LeftOut, ReleaseRow
 from dicomanon.crosswalk.session import Session
 from dicomanon.errors import Fatal
 
@@ -29,6 +39,7 @@ class Releases:
         instance_ids: Sequence[int],
         *,
         request_key: str | None = None,
+        record: Record | None = None,
     ) -> ReleaseRow:
         """Record a release and what is in it.
 
@@ -42,6 +53,8 @@ class Releases:
             Stored instances.
         request_key
             Names the request, such as its DAG run; asked again with the same key, the same release is returned.
+        record
+            What its files are made of beside the crosswalk; entered with it, or not at all.
 
         Raises
         ------
@@ -74,6 +87,8 @@ class Releases:
             release = ReleaseRow(*row)
             if release.id != new:  # Somebody else was faster, and has recorded it.
                 return release
+            if record is not None:
+                enter_record(connection, self._session.keys.site, release.id, record)
             record_access_event(
                 connection,
                 self._session.keys.site,
@@ -84,6 +99,37 @@ class Releases:
                 subject=Subject(SubjectKind.RELEASE, str(release.id)),
             )
         return release
+
+    def find(self, release_id: UUID) -> RecordedRelease:
+        """Return a release with its record.
+
+        Raises
+        ------
+        Fatal
+            There is no such release.
+        """
+        return recorded_release(self._session, release_id)
+
+    def enter_record(self, release_id: UUID, record: Record) -> Record:
+        """Enter the record of a release that was made without one; return the one that it has: of two, the first."""
+        with self._session.transaction() as connection:
+            return enter_record(connection, self._session.keys.site, release_id, record)
+
+    def input_digests(self, release_id: UUID) -> list[bytes]:
+        """Return the SHA-256 of the source objects of a release, in no order."""
+        return input_digests(self._session, release_id)
+
+    def former_version(self, release_id: UUID) -> ReleaseRow | None:
+        """Return the release before of the same project, asked for by the same criteria."""
+        return former_version(self._session, release_id)
+
+    def released_uids(self, release_id: UUID) -> dict[int, str]:
+        """Return by instance the research SOP Instance UID that it was released under."""
+        return released_uids(self._session, release_id)
+
+    def left_out_of(self, study_ids: Sequence[UUID]) -> list[LeftOut]:
+        """Return what of studies is not stored, and why; not all of it is for a requester to know."""
+        return left_out_of(self._session, study_ids)
 
     def record_access(
         self, actor: str, action: str, reason: str, count: int, *, subject: Subject | None = None

@@ -203,7 +203,8 @@ class StagedInstance:
 class Verdict:
     """What validation found in one de-identified object: counts by rule id.
 
-    With ``output_digest`` given, a verdict about other bytes than the crosswalk names is not applied.
+    With ``output_digest`` given, a verdict about other bytes than the crosswalk names is not applied. ``facts`` are
+    what the object says of itself, by DICOM keyword; they are kept only if it passed.
     """
 
     instance_id: int
@@ -211,6 +212,7 @@ class Verdict:
     findings: dict[str, int]
     reason: HoldReason | None = None
     output_digest: bytes | None = None
+    facts: Mapping[str, str | int | float] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,8 @@ class CohortInstance:
     """A stored instance, as a release needs it; every value is a research value.
 
     ``pseudonym`` is the one in the object, ``patient`` the one that all objects of the person are counted under.
+    ``facts`` is what the object says of itself, by DICOM keyword, ``None`` where it is from before that was kept;
+    ``passed`` tells whether validation has passed just these bytes. Both are read for a release alone.
     """
 
     instance_id: int
@@ -314,6 +318,18 @@ class CohortInstance:
     output_bytes: int
     profile_version: str
     patient: Pseudonym
+    facts: Mapping[str, str | int | float] | None = None
+    passed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """So many instances of a study that are not stored; ``reason`` is ``""`` for those that nothing holds."""
+
+    research_study_uid: ResearchUid
+    state: InstanceState
+    reason: str
+    instances: int
 
 
 @dataclass(frozen=True, slots=True)

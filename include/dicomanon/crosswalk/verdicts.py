@@ -1,9 +1,11 @@
 """Writes what validation and the research PACS said of a batch's objects, and moves their states accordingly."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
+from dicomanon.crosswalk import research_facts
 from dicomanon.crosswalk.rows import InstanceState, Receipt, Verdict
 from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
@@ -20,6 +22,7 @@ _EXAMINABLE = {InstanceState.DEIDENTIFIED, InstanceState.VALIDATED}
 class _Row:
     state: InstanceState
     output_digest: bytes | None
+    series_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class _Move:
     state: InstanceState
     reason: str = ""
     detail: str = ""
+    facts_id: int | None = None
+    """What the object says of itself; with ``None``, what is known of that stays."""
 
 
 def record_verdicts(session: Session, batch_id: BatchId, verdicts: Sequence[Verdict]) -> None:
@@ -38,6 +43,7 @@ def record_verdicts(session: Session, batch_id: BatchId, verdicts: Sequence[Verd
     with session.transaction() as connection:
         rows = _lock(connection, batch_id, single)
         newest = _newest_verdicts(connection, rows)
+        told = _facts_told(connection, rows, single)
         moves, kept = [], []
         for instance_id, row in rows.items():
             verdict = single[instance_id]
@@ -51,7 +57,7 @@ def record_verdicts(session: Session, batch_id: BatchId, verdicts: Sequence[Verd
                 )
             if row.state in _EXAMINABLE:
                 moves.append(
-                    _Move(instance_id, InstanceState.VALIDATED)
+                    _Move(instance_id, InstanceState.VALIDATED, facts_id=told.get(instance_id))
                     if verdict.passed
                     else _Move(instance_id, InstanceState.HELD, reason, _rules(verdict))
                 )
@@ -122,11 +128,24 @@ def hold(
 
 def _lock(connection: Connection, batch_id: BatchId, instance_ids: Iterable[int]) -> dict[int, _Row]:
     rows = connection.execute(
-        "SELECT id, state, output_digest FROM crosswalk.instance WHERE id = ANY(%s) AND batch_id = %s"
+        "SELECT id, state, output_digest, series_id FROM crosswalk.instance WHERE id = ANY(%s) AND batch_id = %s"
         " ORDER BY id FOR NO KEY UPDATE",
         (list(instance_ids), batch_id),
     ).fetchall()
-    return {row[0]: _Row(InstanceState(row[1]), row[2]) for row in rows}
+    return {row[0]: _Row(InstanceState(row[1]), row[2], row[3]) for row in rows}
+
+
+def _facts_told(connection: Connection, rows: Mapping[int, _Row], verdicts: Mapping[int, Verdict]) -> dict[int, int]:
+    """Return by instance the row of what its object says: of objects that have passed alone, since others may leak."""
+    told = {
+        instance_id: (row.series_id, facts)
+        for instance_id, row in rows.items()
+        if row.state in _EXAMINABLE and verdicts[instance_id].passed and (facts := verdicts[instance_id].facts)
+    }
+    if not told:
+        return {}
+    found = research_facts.rows_for(connection, told.values())
+    return {instance_id: found[research_facts.key_of(*said)] for instance_id, said in told.items()}
 
 
 def _newest_verdicts(
@@ -155,14 +174,15 @@ def _move(connection: Connection, moves: Sequence[_Move]) -> None:
     if moves:
         connection.execute(
             "UPDATE crosswalk.instance i SET state = m.state, reason = m.reason, detail = m.detail,"
-            " state_changed_at = now()"
-            " FROM unnest(%s::bigint[], %s::crosswalk.instance_state[], %s::text[], %s::text[])"
-            " AS m (id, state, reason, detail) WHERE i.id = m.id AND i.state <> m.state",
+            " state_changed_at = now(), research_facts_id = coalesce(m.facts_id, i.research_facts_id)"
+            " FROM unnest(%s::bigint[], %s::crosswalk.instance_state[], %s::text[], %s::text[], %s::bigint[])"
+            " AS m (id, state, reason, detail, facts_id) WHERE i.id = m.id AND i.state <> m.state",
             (
                 [move.instance_id for move in moves],
                 [move.state.value for move in moves],
                 [str(move.reason) for move in moves],
                 [move.detail for move in moves],
+                [move.facts_id for move in moves],
             ),
         )
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from dicomanon.at_once import at_once
+from dicomanon.crosswalk.research_facts import ResearchFacts
 from dicomanon.crosswalk.rows import StagedInstance, Verdict
 from dicomanon.errors import Fatal
 from dicomanon.pipeline.allowing import allowed_attributes
 from dicomanon.pipeline.profiles import site_profile
+from dicomanon.pipeline.research_facts import research_facts
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.pipeline.staging import Staging
 from dicomanon.pipeline.task_reads import record_batch_read
@@ -19,7 +21,7 @@ from dicomanon.validate.search import KnownValueSearch
 from dicomanon.values import BatchId
 
 Counts = dict[str, int]
-Examined = tuple[StagedInstance, Expected, Findings]
+Examined = tuple[StagedInstance, Expected, Findings, ResearchFacts]
 
 
 def validate(runtime: Runtime, batch_id: BatchId, docs: str) -> Counts:
@@ -52,13 +54,14 @@ def validate(runtime: Runtime, batch_id: BatchId, docs: str) -> Counts:
     if not examined:
         return {"instances": len(staged), "passed": 0, "held": len(staged)}
     checkpoint = run_checkpoint(
-        findings_frame((expected, findings) for _, expected, findings in examined),
+        findings_frame((expected, findings) for _, expected, findings, _ in examined),
         runtime.settings.data_docs_dir / docs,
         run_name=docs.replace("/", " "),
         studies=studies_frame(_study_counts(runtime, batch_id)),
     )
     verdicts = [
-        _verdict(row, findings, checkpoint.failed.get(row.research_sop_uid, ())) for row, _, findings in examined
+        _verdict(row, findings, checkpoint.failed.get(row.research_sop_uid, ()), facts)
+        for row, _, findings, facts in examined
     ]
     runtime.crosswalk.mapping.record_verdicts(batch_id, verdicts)
     passed = {verdict.instance_id for verdict in verdicts if verdict.passed}
@@ -81,7 +84,9 @@ def _examine(
         row, expected, search = task
         data = staging.path(row.research_sop_uid).read_bytes()
         try:
-            return row, expected, examine(data, expected, search, allowed)
+            findings = examine(data, expected, search, allowed)
+            # Of what is held nothing is kept, and it may not be readable.
+            return row, expected, findings, research_facts(data) if findings.reason is None else {}
         except Exception as error:
             failed[row.instance_id] = type(error).__name__
             return None
@@ -110,11 +115,11 @@ def _tasks(
             yield row, expected, search
 
 
-def _verdict(row: StagedInstance, findings: Findings, failed: tuple[str, ...]) -> Verdict:
+def _verdict(row: StagedInstance, findings: Findings, failed: tuple[str, ...], facts: ResearchFacts) -> Verdict:
     """Turn the checkpoint's word on an object into its verdict; a rule that only it knows holds the object as well."""
     passed = not failed
     reason = None if passed else findings.reason or HoldReason.NONCONFORMANT
-    return Verdict(row.instance_id, passed, dict(findings.counts), reason, output_digest=row.output_digest)
+    return Verdict(row.instance_id, passed, dict(findings.counts), reason, row.output_digest, facts)
 
 
 def _study_counts(runtime: Runtime, batch_id: BatchId) -> Iterator[StudyCount]:

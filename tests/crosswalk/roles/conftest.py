@@ -118,7 +118,7 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     releases = {}
     for project, of in (("LUNG", run), ("HEART", other), ("SKIN", third)):
         stored = [row.instance_id for row in of.sources() if row.state == "stored"]
-        releases[project] = crosswalk.releases.create(project, "ada", b"d", stored, request_key="r").id
+        releases[project] = crosswalk.releases.create(project, "ada", b"d", stored, request_key="r", record={}).id
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="first", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="second")
     researcher = str(psycopg.conninfo.conninfo_to_dict(logins[Role.RESEARCHER])["user"])

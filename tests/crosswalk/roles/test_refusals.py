@@ -45,6 +45,7 @@ SEALED = {
     "series": ("series_index", "uid_sealed", "facts_sealed"),
     "instance": ("sop_index", "uid_sealed"),
     "gateway_token": ("token_digest",),
+    "release_record": ("record_sealed",),
 }
 """What leads back to a patient, or through the gateway, by table."""
 
@@ -85,7 +86,8 @@ NEVER_READ = {
     | dict.fromkeys(("patient_merge", "study_assignment"), ("decision_id",))
     | {"shared_accession": ("accession_index",)}
     | dict.fromkeys(("series", "instance"), ("uid_sealed",))
-    | {"study_accession": ("accession_index",), "release": ("id",), "access_event": ("reason_sealed",)},
+    | {"study_accession": ("accession_index",), "release": ("id",), "access_event": ("reason_sealed",)}
+    | {"release_record": ("release_id",)},
     Role.COHORT: SEALED
     | REQUESTS
     | {"openlineage_event": ("event",)}
@@ -134,6 +136,9 @@ NEVER: tuple[LiteralString, ...] = (
     "UPDATE crosswalk.task_event SET error = '' WHERE false",
     "UPDATE crosswalk.verdict SET passed = true WHERE false",
     "UPDATE crosswalk.release SET project = 'MINE' WHERE false",
+    "UPDATE crosswalk.release_record SET record_sealed = '' WHERE false",
+    "DELETE FROM crosswalk.research_facts WHERE false",
+    "UPDATE crosswalk.research_facts SET facts = '{}' WHERE false",
     "UPDATE crosswalk.project_member SET project = 'MINE' WHERE false",
     "UPDATE crosswalk.project_version SET minimum_patients = 2 WHERE false",
     "DELETE FROM crosswalk.project_version WHERE false",

@@ -81,6 +81,14 @@ def carry_out(by_role: dict[Role, Crosswalk], of: Released) -> Removal:
     assert tombstone.replaced_by is not None
     kept = removals.release_instances(tombstone.replaced_by.id)
     assert [one.instance_id for one in kept] == of.kept
+    releases, new = by_role[Role.REMOVAL].releases, tombstone.replaced_by.id
+    assert releases.find(of.release.id).has_ended
+    assert releases.find(new).record is None
+    assert releases.enter_record(new, {"salt": "x"}) == {"salt": "x"}
+    assert releases.former_version(new) == of.release
+    assert set(releases.released_uids(new)) == set(of.kept)
+    assert len(releases.input_digests(new)) == len(of.kept)
+    assert releases.left_out_of([one.study_id for one in kept]) == []
     removals.record_notice(removal, of.release.id, "folder", ("pi@example.org",))
     removals.record_receipts(removal, [RemovalReceipt(one, True, "by hand") for one in of.stored])
     for step in Step:

@@ -116,6 +116,14 @@ def test_cohort_resolves_and_releases(filled: Filled, keyring: Keyring) -> None:
         assert crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="again") == release
         assert release.number > 1
         assert [one.instance_id for one in crosswalk.removals.release_instances(release.id)] == found
+        assert crosswalk.releases.enter_record(release.id, {"salt": "x"}) == {"salt": "x"}
+        assert crosswalk.releases.find(release.id).record == {"salt": "x"}
+        assert len(crosswalk.releases.input_digests(release.id)) == len(found)
+        assert set(crosswalk.releases.released_uids(release.id)) == set(found)
+        former = crosswalk.releases.former_version(release.id)
+        assert former is not None
+        assert former.number < release.number
+        assert "unconfirmed-device" in {one.reason for one in crosswalk.releases.left_out_of([doe.study_id])}
         asked = replace(EVENT, dag_id="", run_id="again")
         assert crosswalk.lineage.facts(asked).releases == ()
         named = crosswalk.releases.create("LUNG", "ada", b"d", found, request_key="cohort_extraction/r")
