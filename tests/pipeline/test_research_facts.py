@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from pydicom.dataset import Dataset
+from tests.cohort.conftest import declare
 from tests.site import Site, ct, encoded, read, slices, study
 
 from dicomanon.cohort.attestation import check_release
@@ -84,6 +85,8 @@ def test_the_manifest_agrees_with_the_objects_in_the_research_pacs(site: Site) -
         "project": "P", "index_dates": [f"{source.PatientID}^^^{source.IssuerOfPatientID}, {examined.day:%Y-%m-%d}"],
         "days_before": 1,
     }  # fmt: skip
+    with site.crosswalk() as crosswalk:
+        declare(crosswalk)
     with open_runtime(Role.COHORT) as runtime:
         sealed = seal_conf(runtime.keyring.request_public_key, COHORT_DAG_ID, conf)
         counts = extract(runtime, CohortRequest(COHORT_DAG_ID, "manual__1", "researcher", sealed))

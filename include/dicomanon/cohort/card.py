@@ -32,7 +32,7 @@ class Plot:
         return max((count for _, count in self.bars), default=0)
 
 
-def card_files(table: pa.Table, facts: Mapping[str, Any]) -> dict[str, str]:
+def card_files(table: pa.Table, facts: Mapping[str, Any], more: Iterable[Plot] = ()) -> dict[str, str]:
     """Return ``README.md`` and ``card.html``; neither loads anything nor runs anything.
 
     Parameters
@@ -41,8 +41,10 @@ def card_files(table: pa.Table, facts: Mapping[str, Any]) -> dict[str, str]:
         The manifest.
     facts
         What ``release.json`` says.
+    more
+        Plots beside its own.
     """
-    shown = [one for one in (*plots(table), missing(table)) if one.bars]
+    shown = [one for one in (*plots(table), *more, missing(table)) if one.bars]
     told = {"facts": facts, "counts": asdict(counts(table)), "plots": shown}
     return {name: _environment().get_template(f"{name}.jinja").render(told) for name in ("README.md", "card.html")}
 

@@ -17,6 +17,7 @@ from dicomanon.cohort.left_out import answers_as_csv
 from dicomanon.cohort.manifest import counts, manifest_table
 from dicomanon.cohort.release_files import write_release
 from dicomanon.cohort.release_record import ReleaseRecord
+from dicomanon.cohort.risk import risk_plots, risk_report, risks
 from dicomanon.crosswalk.release_records import RecordedRelease
 from dicomanon.crosswalk.rows import CohortInstance
 from dicomanon.errors import Fatal
@@ -80,7 +81,7 @@ def write_what_is_left(
     ]
     table = manifest_table(instances, columns=record.columns, sort_by=record.sort_by)
     facts = _facts(release, record, instances)
-    changed = _changes(crosswalk, release)
+    changed, found = _changes(crosswalk, release), risks(table)
     write_release(
         release_dir,
         target,
@@ -92,7 +93,8 @@ def write_what_is_left(
             "failed.csv": answers_as_csv(record.answers, "failed"),
             "changes.json": json.dumps(changed, indent=1) + "\n",
             INPUTS: salted(crosswalk.releases.input_digests(release.row.id), record.salt),
-            **card_files(table, facts),
+            "risk.json": json.dumps(risk_report(found), indent=1) + "\n",
+            **card_files(table, facts, risk_plots(found)),
         },
         attest=lambda files: attestation(key, files, _predicate(facts, table, len(instances))),
     )
