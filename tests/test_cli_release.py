@@ -62,6 +62,10 @@ def test_what_is_no_release_is_told(filled: Clinic, tmp_path: Path) -> None:
     assert done.returncode == FATAL
     assert "no such release" in done.stderr
     assert run("release", "archive", "../lung-ai", tmp_path / "archive").returncode == 2
+    inside = run("release", "archive", "lung-ai/1", filled.folder(1) / "archive")
+    assert inside.returncode == 2
+    assert "a release never changes" in " ".join(inside.stderr.split())
+    assert not (filled.folder(1) / "archive").exists()
     assert not (tmp_path / "archive").exists()
 
 

@@ -33,7 +33,7 @@ def archive(release: Name, target: Target) -> None:
     """Write the objects of a release as ZIP files, one a study, with checksums, for where no DICOMweb client goes."""
     from dicomanon.cohort.archive import write_archive
 
-    with _leaving(release, "release.archive") as (folder, runtime):
+    with _leaving(release, "release.archive", target) as (folder, runtime):
         counts = write_archive(
             folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
         )
@@ -48,7 +48,7 @@ def nifti(release: Name, target: Target) -> None:
     """Convert the volumes of a release (CT, MR, PT, NM) to NIfTI with BIDS sidecars, by dcm2niix."""
     from dicomanon.cohort.nifti import CONVERSION, write_nifti
 
-    with _leaving(release, "release.nifti") as (folder, runtime):
+    with _leaving(release, "release.nifti", target) as (folder, runtime):
         counts = write_nifti(
             folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
         )
@@ -114,7 +114,7 @@ def write(
 
 
 @contextmanager
-def _leaving(release: str, action: str) -> Iterator[tuple[Path, "Runtime"]]:
+def _leaving(release: str, action: str, target: Path) -> Iterator[tuple[Path, "Runtime"]]:
     """Give a release's folder and what it takes to read its objects, when it is recorded that they leave."""
     from dicomanon.local_stack.stack import require_site
     from dicomanon.pipeline.runtime import open_runtime
@@ -126,6 +126,8 @@ def _leaving(release: str, action: str) -> Iterator[tuple[Path, "Runtime"]]:
     name = f"{named[1]}/{int(named[2]):04d}"
     with open_runtime(Role.COHORT) as runtime:
         folder = runtime.settings.release_dir / name
+        if target.resolve().is_relative_to(runtime.settings.release_dir.resolve()):
+            raise typer.BadParameter("not in the release folder: a release never changes", param_hint="TARGET")
         # Before anything leaves: who breaks it off has had some of it.
         runtime.crosswalk.releases.record_access(signer(), action, f"release {name}", _instances(folder))
         yield folder, runtime
