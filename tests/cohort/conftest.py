@@ -1,18 +1,22 @@
 """A small clinic in a real crosswalk: its studies went all the way into the research PACS."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.promises import removing
+from tests.site import Site, judge_by_counts
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.rows import MappedOutcome, Receipt, Verdict
 from dicomanon.identity import InstanceSighting, PatientIdentity, StudyFacts, StudySighting
+from dicomanon.pacs.store import ResearchPacs
+from dicomanon.pipeline import validate
 from dicomanon.reasons import HoldReason
 from dicomanon.signing import SigningKey
 
@@ -176,3 +180,17 @@ def ward(crosswalk: Crosswalk) -> Crosswalk:
     """Four studies of three patients: two whose objects tell much, and one of whom nothing is told."""
     admit(crosswalk, WARD)
     return crosswalk
+
+
+@pytest.fixture
+def filled(site: Site, monkeypatch: pytest.MonkeyPatch) -> removing.Clinic:
+    """A site with a series of three slices of one patient and one of two of another, released together."""
+    monkeypatch.setattr(validate, "run_checkpoint", judge_by_counts)
+    return removing.clinic(site)
+
+
+@pytest.fixture
+def pacs(filled: removing.Clinic) -> Iterator[ResearchPacs]:
+    """The research PACS that they are in."""
+    with filled.site.runtime() as runtime:
+        yield runtime.research

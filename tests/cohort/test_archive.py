@@ -10,26 +10,12 @@ from zipfile import ZipFile
 
 import pyarrow.parquet
 import pytest
-from tests.promises.removing import Clinic, clinic
-from tests.site import Site, judge_by_counts, read
+from tests.promises.removing import Clinic
+from tests.site import read
 
 from dicomanon.cohort.archive import CHECKSUMS, ArchiveCounts, Retrieve, write_archive
 from dicomanon.errors import Fatal, Retriable
 from dicomanon.pacs.store import ResearchPacs
-from dicomanon.pipeline import validate
-
-
-@pytest.fixture
-def filled(site: Site, monkeypatch: pytest.MonkeyPatch) -> Clinic:
-    """Three instances of one patient and two of another, released together."""
-    monkeypatch.setattr(validate, "run_checkpoint", judge_by_counts)
-    return clinic(site)
-
-
-@pytest.fixture
-def pacs(filled: Clinic) -> Iterator[ResearchPacs]:
-    with filled.site.runtime() as runtime:
-        yield runtime.research
 
 
 @pytest.fixture

@@ -9,29 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.promises.removing import GONE, Clinic, clinic, release
-from tests.site import Run, Site, encoded, judge_by_counts, read, slices
+from tests.promises.removing import GONE, Clinic, release
+from tests.site import Run, encoded, read, slices
 
 from dicomanon.cohort.nifti import CONVERSION, NiftiCounts, Retrieve, write_nifti
 from dicomanon.errors import Retriable
 from dicomanon.pacs.store import ResearchPacs
-from dicomanon.pipeline import validate
 from dicomanon.sample.leaks import LeakScanner
 
 _VOXELS_START = 352
-
-
-@pytest.fixture
-def filled(site: Site, monkeypatch: pytest.MonkeyPatch) -> Clinic:
-    """A series of three slices and one of two, released together."""
-    monkeypatch.setattr(validate, "run_checkpoint", judge_by_counts)
-    return clinic(site)
-
-
-@pytest.fixture
-def pacs(filled: Clinic) -> Iterator[ResearchPacs]:
-    with filled.site.runtime() as runtime:
-        yield runtime.research
 
 
 def write(filled: Clinic, target: Path, retrieve: Retrieve, number: int = 1) -> NiftiCounts:

@@ -4,7 +4,6 @@ Made of the release folder and the research PACS alone. A file has its name only
 breaks the work off, the next try goes on with the study that was being written. The same release gives the same bytes.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from dicomanon.at_once import at_once
+from dicomanon.cohort.release_files import sha256_of
 from dicomanon.cohort.released import Released, Retrieve, objects_of, read_object, require_current
 from dicomanon.errors import Fatal
 
@@ -69,7 +69,7 @@ def write_archive(release: Path, target: Path, retrieve: Retrieve, *, threads: i
             is_there = file.exists()
             if not is_there:
                 _write_study(file, objects, retrieve, threads)
-            written[path] = _digest(file)
+            written[path] = sha256_of(file)
             if is_there and written[path] != known.get(path, written[path]):
                 raise Fatal(f"{path} is not what it was when it was written: remove it, and run this again")
             instances, size, kept = instances + len(objects), size + file.stat().st_size, kept + is_there
@@ -86,6 +86,7 @@ def _file(one: Released) -> Path:
 def _write_study(file: Path, objects: list[Released], retrieve: Retrieve, threads: int) -> None:
     file.parent.mkdir(exist_ok=True, mode=0o750)
     unfinished = file.with_suffix(_UNFINISHED)
+    unfinished.unlink(missing_ok=True)  # it may be read-only already
     with ZipFile(unfinished, "w", ZIP_STORED) as archive:
         for one, data in zip(objects, at_once(threads, partial(read_object, retrieve), objects), strict=True):
             # The archive gives a member its place in ZIP64 by itself where it needs one.
@@ -94,11 +95,6 @@ def _write_study(file: Path, objects: list[Released], retrieve: Retrieve, thread
         os.fsync(whole.fileno())
     unfinished.chmod(0o440)
     unfinished.rename(file)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _known(target: Path) -> dict[Path, str]:
@@ -112,6 +108,7 @@ def _known(target: Path) -> dict[Path, str]:
 
 def _write_checksums(target: Path, digests: Mapping[Path, str]) -> None:
     unfinished = target / (CHECKSUMS + _UNFINISHED)
+    unfinished.unlink(missing_ok=True)
     unfinished.write_text("".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items())), "ascii")
     unfinished.chmod(0o440)
     unfinished.rename(target / CHECKSUMS)

@@ -3,7 +3,6 @@
 An in-toto statement in a DSSE envelope, so that who has received a release can tell, without us, whether it is whole.
 """
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dicomanon.cohort.release_files import ATTESTATION, TOMBSTONE
+from dicomanon.cohort.release_files import ATTESTATION, TOMBSTONE, sha256_of
 from dicomanon.errors import Fatal
 from dicomanon.signing import PublicKey, SigningKey
 from dicomanon.statements import open_statement, sign_statement, statement
@@ -93,5 +92,4 @@ def _misfit(path: Path | None, digest: str) -> str | None:
         return "is missing"
     if not path.is_file() or path.is_symlink():
         return "is no file"
-    with path.open("rb") as opened:
-        return None if hashlib.file_digest(opened, "sha256").hexdigest() == digest else "was changed"
+    return None if sha256_of(path) == digest else "was changed"

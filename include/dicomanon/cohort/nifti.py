@@ -8,7 +8,7 @@ import csv
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -141,8 +141,5 @@ def _write_table(target: Path, told: list[Converted]) -> None:
     with unfinished.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_HEADINGS)
-        writer.writerows(
-            (one.pseudonym, one.study_uid, one.series_uid, one.modality, one.instances, one.images, one.outcome)
-            for one in told
-        )
+        writer.writerows(astuple(one) for one in told)
     unfinished.replace(target / CONVERSION)

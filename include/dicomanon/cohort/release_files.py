@@ -102,7 +102,7 @@ def write_manifest(
         pyarrow.csv.write_csv(one, folder / name)
     for name, text in ({"data_dictionary.csv": data_dictionary(table.schema.names)} | dict(beside)).items():
         (folder / name).write_text(text, encoding="utf-8")
-    digests = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+    digests = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
     document = {
         **facts,
         "group_by": group_by,
@@ -115,7 +115,7 @@ def write_manifest(
     }
     (folder / RELEASE).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if attest is not None:
-        signed = attest(digests | {RELEASE: _digest(folder / RELEASE)})
+        signed = attest(digests | {RELEASE: sha256_of(folder / RELEASE)})
         (folder / ATTESTATION).write_text(signed, encoding="ascii")
     for path in folder.iterdir():
         path.chmod(0o440)
@@ -123,6 +123,7 @@ def write_manifest(
             os.fsync(written.fileno())
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

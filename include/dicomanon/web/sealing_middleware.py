@@ -132,10 +132,14 @@ class SealingMiddleware:
         _refuse_free_text(path, document)
         return body
 
-    def _seal_answer(self, body: dict[str, Any]) -> bytes:
-        """Let one of two answers to a cohort request through, and its reason sealed."""
+    def _key(self) -> bytes:
         if self._public_key is None:
             raise _Refused(503, "This api-server has no public key for requests, so it cannot seal them: ask an admin.")
+        return self._public_key
+
+    def _seal_answer(self, body: dict[str, Any]) -> bytes:
+        """Let one of two answers to a cohort request through, and its reason sealed."""
+        key = self._key()
         given = body.get("params_input")
         reason = given.get("reason") if isinstance(given, dict) and given.keys() == {"reason"} else None
         chosen = body.get("chosen_options")
@@ -144,12 +148,11 @@ class SealingMiddleware:
         if not isinstance(reason, str) or not reason.strip():
             raise _Refused(400, "Give a reason, in words: it is sealed before Airflow stores it.")
         if not is_sealed(reason):
-            reason = seal_parameter(self._public_key, COHORT_DAG_ID, APPROVAL_REASON, reason)
+            reason = seal_parameter(key, COHORT_DAG_ID, APPROVAL_REASON, reason)
         return json.dumps({"chosen_options": chosen, "params_input": {"reason": reason}}).encode("ascii")
 
     def _seal_trigger(self, dag_id: str, body: dict[str, Any]) -> bytes:
-        if self._public_key is None:
-            raise _Refused(503, "This api-server has no public key for requests, so it cannot seal them: ask an admin.")
+        key = self._key()
         _check_trigger_fields(body)
         conf = body.get("conf")
         if conf is None:
@@ -158,7 +161,7 @@ class SealingMiddleware:
             raise _Refused(422, "conf must be a JSON object.")
         try:
             check_conf(dag_id, conf)
-            sealed = seal_conf(self._public_key, dag_id, conf)
+            sealed = seal_conf(key, dag_id, conf)
         except Fatal as error:
             raise _Refused(400, f"{error}.") from None
         return json.dumps(body | {"conf": sealed}).encode("ascii")

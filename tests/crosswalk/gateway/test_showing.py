@@ -178,8 +178,8 @@ class TestTokens:
     @pytest.mark.parametrize("named", ["", "  ", "0", "zzz", "%"])
     def test_none_is_revoked_by_a_name_that_is_not_one(self, shared: Shared, named: str) -> None:
         token, _ = shared.token()
-        if str(token.id).startswith(named.strip()) and named.strip():
-            pytest.skip("it happens to begin so")
+        if str(token.id).startswith("0"):
+            named = named.replace("0", "1")
         with pytest.raises(Fatal, match="no such token"):
             shared.crosswalk.tokens.revoke(named, **WHY)
 

@@ -101,13 +101,12 @@ class Projects:
             known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s AND rolcanlogin", (login,)).fetchone()
             if known is None:
                 raise Fatal("the database has no such login: docs/runbook.md says how to make one for a researcher")
-            added = connection.execute(
+            return self._changed(
+                connection, "project.add-member", actor, reason, project,
                 "INSERT INTO crosswalk.project_member (project, login, added_by) VALUES (%s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
                 (project, login, actor.strip()),
-            ).rowcount
-            self._record(connection, actor, "project.add-member", reason, project, added)
-        return bool(added)
+            )  # fmt: skip
 
     def remove(self, project: str, login: str, *, actor: str, reason: str) -> bool:
         """Take a project's releases out of a login's sight; return whether it saw them.
@@ -118,11 +117,10 @@ class Projects:
             Actor or reason is empty.
         """
         with self._session.transaction() as connection:
-            removed = connection.execute(
-                "DELETE FROM crosswalk.project_member WHERE project = %s AND login = %s", (project, login)
-            ).rowcount
-            self._record(connection, actor, "project.remove-member", reason, project, removed)
-        return bool(removed)
+            return self._changed(
+                connection, "project.remove-member", actor, reason, project,
+                "DELETE FROM crosswalk.project_member WHERE project = %s AND login = %s", (project, login),
+            )  # fmt: skip
 
     def add_requester(self, project: str, requester: str, *, actor: str, reason: str) -> bool:
         """Let a login of Airflow ask for a project's data; return whether it is new.
@@ -135,13 +133,12 @@ class Projects:
         _require_name(project)
         _require_name(requester)
         with self._session.transaction() as connection:
-            added = connection.execute(
+            return self._changed(
+                connection, "project.add-requester", actor, reason, project,
                 "INSERT INTO crosswalk.project_requester (project, requester, added_by) VALUES (%s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
                 (project, requester, actor.strip()),
-            ).rowcount
-            self._record(connection, actor, "project.add-requester", reason, project, added)
-        return bool(added)
+            )  # fmt: skip
 
     def remove_requester(self, project: str, requester: str, *, actor: str, reason: str) -> bool:
         """Let a login of Airflow ask for a project no more, requests at work included; return whether it could.
@@ -152,11 +149,19 @@ class Projects:
             Actor or reason is empty.
         """
         with self._session.transaction() as connection:
-            removed = connection.execute(
-                "DELETE FROM crosswalk.project_requester WHERE project = %s AND requester = %s", (project, requester)
-            ).rowcount
-            self._record(connection, actor, "project.remove-requester", reason, project, removed)
-        return bool(removed)
+            return self._changed(
+                connection, "project.remove-requester", actor, reason, project,
+                "DELETE FROM crosswalk.project_requester WHERE project = %s AND requester = %s", (project, requester),
+            )  # fmt: skip
+
+    def _changed(
+        self, connection: Connection, action: str, actor: str, reason: str, project: str, statement: LiteralString,
+        values: Sequence[str],
+    ) -> bool:  # fmt: skip
+        """Change who is in a list, with its entry of the audit trail; return whether that changed it."""
+        changed = connection.execute(statement, values).rowcount
+        self._record(connection, actor, action, reason, project, changed)
+        return bool(changed)
 
     def _logins(self, query: LiteralString, project: str | None) -> list[ProjectMember]:
         with self._session.transaction() as connection:
