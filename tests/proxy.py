@@ -62,6 +62,8 @@ class Proxy:
 def proxy(upstream: OrthancServer, change: Callable[[Reply], None]) -> Iterator[Proxy]:
     session = requests.Session()
     session.trust_env = False
+    # Orthanc closes a connection that was idle for a second; a request sent at that instant would be lost.
+    session.headers["Connection"] = "close"
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:

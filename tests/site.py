@@ -349,6 +349,8 @@ def _session(server: OrthancServer) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.auth = (server.username, server.password)
+    # Orthanc closes a connection that was idle for a second; a request sent at that instant would be lost.
+    session.headers["Connection"] = "close"
     return session
 
 

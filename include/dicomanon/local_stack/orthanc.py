@@ -45,6 +45,8 @@ class OrthancServer:
         # A proxy of the environment must neither see nor break traffic to the loopback interface.
         self._session.trust_env = False
         self._session.auth = (self.username, self.password)
+        # Orthanc closes a connection that was idle for a second; a request sent at that instant would be lost.
+        self._session.headers["Connection"] = "close"
 
     def __repr__(self) -> str:
         return f"OrthancServer({self.url})"
