@@ -1,12 +1,12 @@
 """The key that backups are encrypted to: an age key file, which the ``age`` command reads as well."""
 
-import os
 import stat
 from pathlib import Path
 
 from pyrage import IdentityError, x25519
 
 from dicomanon.errors import Fatal
+from dicomanon.write_once import write_once
 
 _SECRET = "AGE-SECRET-KEY-"  # noqa: S105 - the word that a line with a key begins with
 
@@ -29,16 +29,8 @@ class BackupKey:
             The file exists already (a key is never overwritten) or cannot be written.
         """
         identity = x25519.Identity.generate()
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(f"# public key: {identity.to_public()}\n{identity}\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            raise Fatal("the backup key file exists already and is never overwritten") from None
-        except OSError as error:
-            raise Fatal(f"the backup key file cannot be written: {type(error).__name__}") from None
+        content = f"# public key: {identity.to_public()}\n{identity}\n"
+        write_once(path, content.encode("ascii"), "the backup key file")
         return cls(identity)
 
     @classmethod

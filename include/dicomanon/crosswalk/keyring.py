@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from dicomanon.crosswalk.keys.masters import LocalMasterKey, MasterKey
 from dicomanon.errors import Fatal
+from dicomanon.write_once import write_once
 
 _FORMAT = 1
 _KEY_NAMES = ("sealing", "index", "uid", "request")
@@ -143,16 +144,7 @@ class Keyring:
         }
         if self._former:
             content["former_sealing"] = [base64.b64encode(key).decode() for key in self._former]
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                json.dump(content, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            raise Fatal("the keyring file exists already and is never overwritten") from None
-        except OSError as error:
-            raise Fatal(f"the keyring file cannot be written: {type(error).__name__}") from None
+        write_once(path, json.dumps(content, indent=1).encode("ascii"), "the keyring file")
 
     @property
     def has_former_keys(self) -> bool:
