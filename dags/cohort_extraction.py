@@ -19,6 +19,7 @@ an earlier one of the project wait in `await_approval` for somebody else than th
 that was made stays, and a new one gets the next number.
 """
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,8 @@ from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort_approval import asked, await_approval
 from dicomanon.cohort_form import cohort_params
 from dicomanon.dag_policy import default_args, task_key
+
+log = logging.getLogger(COHORT_DAG_ID)
 
 
 def step(function: Any) -> dict[str, int | None]:
@@ -67,13 +70,16 @@ def cohort_extraction() -> None:
 
         return step(extract)
 
-    @task
+    @task(show_return_value_in_logs=False)
     def summarise(counts: dict[str, int | None]) -> dict[str, int | None]:
-        """Show the counts: they are all that leaves the release folder."""
-        from dicomanon.cohort.disclosure import FEWER_THAN, shown
+        """Show the counts, and where the release is."""
+        from dicomanon.cohort.summary import summary
+        from dicomanon.web.links import release_address
 
-        for name, count in counts.items():
-            print(f"{name.replace('_', ' '):32}{shown(count, counts[FEWER_THAN]):>17}")
+        for line in summary(counts):
+            log.info(line)
+        if counts["release"]:
+            log.info("Release %d: %s", counts["release"], release_address(asked().run_id))
         return counts
 
     released = resolve_and_release()

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from dicomanon.web.links import URL_PREFIX, DataDocsLink, external_views
+from dicomanon.web.links import URL_PREFIX, DataDocsLink, ReleaseLink, external_views
 from dicomanon.web.sealing_middleware import SealingMiddleware
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
+    from dicomanon.web.releases import ReleaseShelf
+
 PUBLIC_KEY_VARIABLE = "DICOMANON_REQUEST_PUBLIC_KEY"
 DATA_DOCS_VARIABLE = "DICOMANON_DATA_DOCS_DIR"
+PAGES_DSN_VARIABLE = "DICOMANON_PAGES_DSN"
+RELEASES_VARIABLE = "DICOMANON_RELEASE_DIR"
+GATEWAY_VARIABLE = "DICOMANON_GATEWAY__URL"
 
 
 class Pages:
@@ -29,8 +34,20 @@ class Pages:
             from dicomanon.web.app import create_app
 
             folder = os.environ.get(DATA_DOCS_VARIABLE)
-            self._app = create_app(Path(folder) if folder else None, os.environ.get(PUBLIC_KEY_VARIABLE))
+            self._app = create_app(
+                Path(folder) if folder else None, os.environ.get(PUBLIC_KEY_VARIABLE), shelf=_shelf()
+            )
         await self._app(scope, receive, send)
+
+
+def _shelf() -> "ReleaseShelf | None":
+    from dicomanon.crosswalk.release_pages import ReleasePages
+    from dicomanon.web.releases import ReleaseShelf
+
+    dsn, folder = os.environ.get(PAGES_DSN_VARIABLE), os.environ.get(RELEASES_VARIABLE)
+    if not (dsn and folder):
+        return None
+    return ReleaseShelf(ReleasePages(dsn), Path(folder), os.environ.get(GATEWAY_VARIABLE, ""))
 
 
 class DicomanonPlugin(AirflowPlugin):
@@ -49,4 +66,4 @@ class DicomanonPlugin(AirflowPlugin):
         {"name": "DICOManon pages", "app": Pages(), "url_prefix": URL_PREFIX}
     ]
     external_views: ClassVar[list[dict[str, str]]] = external_views()
-    global_operator_extra_links: ClassVar[list[Any]] = [DataDocsLink()]
+    global_operator_extra_links: ClassVar[list[Any]] = [DataDocsLink(), ReleaseLink()]

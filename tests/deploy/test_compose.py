@@ -214,13 +214,15 @@ class TestLeastPrivilege:
             ("CROSSWALK_DB_PASSWORD", {"postgres", "crosswalk-init"}),
             ("CROSSWALK_PIPELINE_PASSWORD", {"postgres", "airflow-worker"}),
             ("CROSSWALK_GATEWAY_PASSWORD", {"postgres", "gateway"}),
+            ("CROSSWALK_PAGES_PASSWORD", {"postgres", "airflow-apiserver"}),
         ):
             assert {name for name in SERVICES if variable in str(environment_of(name))} == expected
 
     def test_api_server_can_seal_and_not_open(self) -> None:
         told = {name for name in environment_of("airflow-apiserver") if name.startswith(PREFIX)}
         shared = {name for name in COMPOSE["x-airflow-environment"] if name.startswith(PREFIX)}
-        assert told - shared == {f"{PREFIX}REQUEST_PUBLIC_KEY", f"{PREFIX}DATA_DOCS_DIR"}
+        of_pages = {f"{PREFIX}{name}" for name in ("DATA_DOCS_DIR", "RELEASE_DIR", "PAGES_DSN", "GATEWAY__URL")}
+        assert told - shared == {f"{PREFIX}REQUEST_PUBLIC_KEY"} | of_pages
         assert SERVICES["airflow-apiserver"]["secrets"] == ["postgres-ca"]
 
     def test_the_gateway_holds_no_key_and_its_settings_are_understood(
@@ -262,6 +264,7 @@ class TestLeastPrivilege:
     def test_data_docs_are_read_only_where_they_are_shown(self) -> None:
         mounts = {name: str(service.get("volumes")) for name, service in SERVICES.items()}
         assert "data-docs:/var/lib/dicomanon/data-docs:ro" in mounts["airflow-apiserver"]
+        assert "releases:/var/lib/dicomanon/releases:ro" in mounts["airflow-apiserver"]
         assert {name for name, text in mounts.items() if "staging:" in text} == {"airflow-worker"}
 
     @pytest.mark.parametrize("service", sorted(SERVICES))
@@ -399,6 +402,12 @@ class TestDatabases:
                 with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
                     connection.execute(statement)
             connection.execute("SET ROLE dicomanon_gateway")
+        pages = server.dsn("crosswalk", user="pages", password=generated["CROSSWALK_PAGES_PASSWORD"])
+        with psycopg.connect(pages) as connection:
+            for statement in ("SET ROLE dicomanon_gateway", "SET ROLE dicomanon_researcher", "SET ROLE pipeline"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                    connection.execute(statement)
+            connection.execute("SET ROLE dicomanon_pages")
         for role, password in passwords.items():
             with psycopg.connect(server.dsn(role, user=role, password=password)) as connection:
                 connection.execute("CREATE SCHEMA own")

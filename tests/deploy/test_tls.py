@@ -60,6 +60,7 @@ class Server:
 
 PIPELINE = environment_of("airflow-worker")["DICOMANON_CROSSWALK_DSN"]
 GATEWAY = environment_of("gateway")["DICOMANON_CROSSWALK_DSN"]
+PAGES = environment_of("airflow-apiserver")["DICOMANON_PAGES_DSN"]
 OWNER = environment_of("crosswalk-init")["DICOMANON_CROSSWALK_DSN"]
 AIRFLOW = COMPOSE["x-airflow-environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
 
@@ -113,7 +114,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, generated: dict[str, str]) 
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
-@pytest.mark.parametrize("given", [PIPELINE, GATEWAY, OWNER, AIRFLOW], ids=["pipeline", "gateway", "owner", "airflow"])
+@pytest.mark.parametrize(
+    "given", [PIPELINE, GATEWAY, PAGES, OWNER, AIRFLOW], ids=["pipeline", "gateway", "pages", "owner", "airflow"]
+)
 class TestConnections:
     def test_as_the_services_make_them_are_encrypted(self, server: Server, given: str) -> None:
         with psycopg.connect(server.dsn(given)) as connection:
@@ -202,7 +205,7 @@ def test_the_server_keeps_scram_verifiers_only(server: Server) -> None:
     )
     with psycopg.connect(administrator) as connection:
         rows = connection.execute("SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin").fetchall()
-    assert {row[0] for row in rows} == {"postgres", "airflow", "crosswalk", "pipeline", "gateway"}
+    assert {row[0] for row in rows} == {"postgres", "airflow", "crosswalk", "pipeline", "gateway", "pages"}
     assert all(row[1].startswith("SCRAM-SHA-256$") for row in rows)
 
 
@@ -213,6 +216,8 @@ def test_the_server_keeps_scram_verifiers_only(server: Server) -> None:
         (PIPELINE, "postgres"),
         (GATEWAY, "airflow"),
         (GATEWAY, "postgres"),
+        (PAGES, "airflow"),
+        (PAGES, "postgres"),
         (AIRFLOW, "crosswalk"),
     ],
 )

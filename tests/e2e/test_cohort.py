@@ -83,6 +83,24 @@ def test_the_run_s_page_shows_counts_and_the_position_of_what_was_not_found(
     assert (counts["unmatched_patient_ids"], counts["release"]) == (1, 1)
 
 
+def test_the_researcher_takes_the_release_from_airflow_and_others_do_not(
+    world: World, released: tuple[str, Path]
+) -> None:
+    run_id, folder = released
+    pages = f"{world.config.airflow_url}/dicomanon/releases"
+    with airflow.client(world.config, "researcher") as api:
+        links = api.get(f"/dags/{COHORT}/dagRuns/{run_id}/taskInstances/summarise/links").json()["extra_links"]
+        (listed,) = api.get(f"{pages}.json").raise_for_status().json()
+        assert (listed["project"], listed["number"], listed["requester"]) == ("lung-screening", 1, "researcher")
+        found = api.get(world.config.airflow_url + links["Release"])
+        assert found.headers["location"].endswith("/dicomanon/releases/lung-screening/1")
+        taken = api.get(f"{pages}/lung-screening/1/manifest.parquet")
+        assert taken.content == (folder / "manifest.parquet").read_bytes()
+    with airflow.client(world.config, "engineer") as api:
+        assert api.get(f"{pages}.json").json() == []
+        assert api.get(f"{pages}/lung-screening/1/manifest.parquet").status_code == 404
+
+
 def test_the_trace_leads_forward_to_the_release(world: World, released: tuple[str, Path]) -> None:
     uid = pd.read_parquet(released[1] / "manifest.parquet")["SOPInstanceUID"][0]
     with open_runtime(Role.AUDITOR) as runtime:

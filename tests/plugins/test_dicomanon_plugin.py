@@ -53,6 +53,9 @@ REQUESTS: dict[str, tuple[str | None, str, str, Any]] = {
     "reports, engineer": ("engineer", "GET", f"/dicomanon/runs/{RUN_ID}", None),
     "key, anybody": (None, "GET", "/dicomanon/request-key", None),
     "key, researcher": ("researcher", "GET", "/dicomanon/request-key", None),
+    "releases, anybody": (None, "GET", "/dicomanon/releases", None),
+    "releases, researcher": ("researcher", "GET", "/dicomanon/releases", None),
+    "last links": ("researcher", "GET", f"{RUNS}/{RUN_ID}/taskInstances/summarise/links", None),
     "links": ("engineer", "GET", f"{RUNS}/{RUN_ID}/taskInstances/validate_request/links", None),
 }  # fmt: skip
 
@@ -165,5 +168,14 @@ def test_key_is_for_whoever_is_logged_in(answers: Answers) -> None:
     assert answers.json("key, researcher")["public_key"] == PUBLIC.hex()
 
 
-def test_only_validate_tasks_link_to_reports(answers: Answers) -> None:
-    assert answers.json("links")["extra_links"] == {"Data Docs": None}
+def test_only_validate_tasks_link_to_reports_and_only_the_last_one_to_a_release(answers: Answers) -> None:
+    assert answers.json("links")["extra_links"] == {"Data Docs": None, "Release": None}
+    last = answers.json("last links")["extra_links"]
+    assert last["Data Docs"] is None
+    assert last["Release"].endswith("/dicomanon/releases/of-run/manual__2026-11-22T08%3A00%3A00%2B00%3A00")
+
+
+def test_releases_are_for_who_is_logged_in_and_an_api_server_without_them_says_so(answers: Answers) -> None:
+    assert answers.status("releases, anybody") == 401
+    assert answers.status("releases, researcher") == 503
+    assert "DICOMANON_PAGES_DSN" in answers.json("releases, researcher")["detail"]

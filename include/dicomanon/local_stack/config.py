@@ -73,6 +73,7 @@ class Passwords(BaseModel):
     """Of the login that owns the crosswalk and migrates it; nothing that runs has it."""
     crosswalk_pipeline: str = Field(default_factory=_password)
     crosswalk_operator: str = Field(default_factory=_password)
+    crosswalk_pages: str = Field(default_factory=_password)
     fernet_key: str = Field(default_factory=lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     jwt_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     api_secret: str = Field(default_factory=lambda: secrets.token_hex(32))

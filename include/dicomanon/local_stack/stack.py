@@ -61,8 +61,13 @@ _NIGHTLY_BY_HAND = {"DICOMANON_BACKUP_SCHEDULE": "", "DICOMANON_ARCHIVES_SCHEDUL
 """A stack that is tried out is not there at night, and Airflow would make up for it at every start."""
 
 
-LOGINS = {"pipeline": (Role.INGEST, Role.COHORT, Role.REMOVAL, Role.AUDITOR, Role.BACKUP), "operator": tuple(Role)}
-"""Logins of the crosswalk, and what they may act as: the tasks', and the one of the command on this machine."""
+LOGINS = {
+    "pipeline": (Role.INGEST, Role.COHORT, Role.REMOVAL, Role.AUDITOR, Role.BACKUP),
+    "operator": tuple(Role),
+    "pages": (Role.PAGES,),
+}
+"""Logins of the crosswalk, and what they may act as: the tasks', the one of the command on this machine, and that of
+the api-server's pages."""
 
 
 def pipeline_environment(config: StackConfig, login: str = "operator") -> dict[str, str]:
@@ -182,11 +187,16 @@ def _backup_key_file() -> Path:
 
 
 def door_environment(config: StackConfig, keyring: Keyring) -> dict[str, str]:
-    """Return what the api-server may know: the public key to seal with and where the Data Docs are; no secret."""
+    """Return what the api-server may know: the public key to seal with, where Data Docs and releases are, and a login.
+
+    By that login it asks whose releases it may show; of the crosswalk's tables it can read none.
+    """
     settings = pipeline_environment(config)
     return {
         "DICOMANON_REQUEST_PUBLIC_KEY": base64.b64encode(keyring.request_public_key).decode(),
         "DICOMANON_DATA_DOCS_DIR": settings["DICOMANON_DATA_DOCS_DIR"],
+        "DICOMANON_RELEASE_DIR": settings["DICOMANON_RELEASE_DIR"],
+        "DICOMANON_PAGES_DSN": _dsn(config, "pages", config.passwords.crosswalk_pages),
     }
 
 

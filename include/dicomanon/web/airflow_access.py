@@ -1,6 +1,8 @@
 """Who may open our pages: the one place that touches Airflow's own (not promised) security dependencies."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Depends
 
 EVIDENCE_DAG_ID = "ingest_studies"
 """Validation evidence is for those who may read the runs of this DAG; a researcher may not."""
@@ -19,3 +21,12 @@ def login() -> Any:
     from airflow.api_fastapi.core_api.security import get_user
 
     return get_user
+
+
+def login_name() -> Any:
+    """Return the FastAPI dependency that gives the name of whoever is logged in, as runs have it: else 401."""
+
+    def name(user: Annotated[Any, Depends(login())]) -> str:
+        return str(user.get_name())
+
+    return name

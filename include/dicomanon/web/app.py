@@ -1,14 +1,13 @@
-"""The pages below ``/dicomanon`` of the api-server: Data Docs for those who may see them, and the key for requests."""
+"""The pages below ``/dicomanon`` of the api-server: Data Docs and releases for those who may see them, and the key."""
 
 from collections.abc import Awaitable, Callable
-from html import escape
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from dicomanon.cohort.parameters import SEALED_PARAMETERS
@@ -17,6 +16,8 @@ from dicomanon.errors import Fatal
 from dicomanon.pipeline.data_docs import run_folder
 from dicomanon.web import airflow_access
 from dicomanon.web.data_docs import reports, runs
+from dicomanon.web.releases import ReleaseShelf, release_pages
+from dicomanon.web.rendering import page
 
 NOT_FOUND: Final = 404
 
@@ -35,6 +36,8 @@ def create_app(
     *,
     evidence_access: Callable[..., Any] | None = None,
     login: Callable[..., Any] | None = None,
+    login_name: Callable[..., Any] | None = None,
+    shelf: ReleaseShelf | None = None,
 ) -> FastAPI:
     """Make the application that the plugin mounts.
 
@@ -46,6 +49,10 @@ def create_app(
         Base64 of the public key for requests, as the sealing middleware has it.
     evidence_access, login
         FastAPI dependencies that let in who may see evidence, and whoever is logged in; Airflow's unless given.
+    login_name
+        The same, that returns whoever is logged in by name.
+    shelf
+        Releases, and who may see which; without it there are none.
     """
     app = FastAPI(title="DICOManon", docs_url=None, redoc_url=None, openapi_url=None)
     may_see_evidence = [Depends(evidence_access or airflow_access.evidence_access())]
@@ -58,10 +65,12 @@ def create_app(
         response.headers.update(_HEADERS)
         return response
 
+    app.include_router(release_pages(shelf, login_name or airflow_access.login_name()))
+
     @app.get("/", dependencies=may_see_evidence)
-    def list_runs() -> HTMLResponse:
+    def list_runs() -> Response:
         """Show the runs that have validation reports."""
-        return _page("Validation reports", [(name, f"runs/{quote(name)}") for name in runs(root)])
+        return page("links", "Validation reports", links=[(name, f"runs/{quote(name)}") for name in runs(root)])
 
     @app.get("/runs/{run_id}", dependencies=may_see_evidence)
     def list_reports(run_id: str, request: Request) -> Response:
@@ -72,7 +81,7 @@ def create_app(
         links = [(report.title, f"{base}/files/{quote(report.index)}") for report in found]
         if len(links) == 1:
             return RedirectResponse(links[0][1])
-        return _page(f"Validation reports of {name}", links)
+        return page("links", f"Validation reports of {name}", links=links)
 
     @app.get("/files/{path:path}", dependencies=may_see_evidence)
     async def file(path: str, request: Request) -> Response:
@@ -98,18 +107,3 @@ def create_app(
         }
 
     return app
-
-
-def _page(title: str, links: list[tuple[str, str]]) -> HTMLResponse:
-    items = "".join(f'<li><a href="{escape(href)}">{escape(text)}</a></li>' for text, href in links)
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>"
-        + (f"<ul>{items}</ul>" if items else "<p>There are none yet.</p>")
-    )
-
-
-_STYLE: Final = (
-    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem;max-width:60rem}"
-    "h1{font-size:1.25rem}li{margin:.25rem 0;overflow-wrap:anywhere}"
-)

@@ -6,8 +6,11 @@ from urllib.parse import quote, urlsplit
 from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
 
+from dicomanon.cohort.parameters import COHORT_DAG_ID
+
 URL_PREFIX: Final = "/dicomanon"
 VALIDATE_TASK: Final = "validate"
+SUMMARY_TASK: Final = "summarise"
 
 
 def base_url() -> str:
@@ -30,8 +33,29 @@ class DataDocsLink(BaseOperatorLink):  # type: ignore[misc]  # the type checker 
         return f"{base_url()}/runs/{quote(ti_key.run_id, safe='')}"
 
 
+def release_address(run_id: str) -> str:
+    """Return where people find the release of a run of ``cohort_extraction``."""
+    root = str(conf.get("api", "base_url", fallback="")).rstrip("/")
+    return f"{root}{URL_PREFIX}/releases/of-run/{quote(run_id, safe='')}"
+
+
+class ReleaseLink(BaseOperatorLink):  # type: ignore[misc]  # the type checker does not follow Airflow
+    """The button on the last task of a cohort request that opens what it released."""
+
+    @property
+    def name(self) -> str:
+        """Label of the button."""
+        return "Release"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return the page of the run's release for the task that sums a request up, nothing for others."""
+        if (ti_key.dag_id, ti_key.task_id) != (COHORT_DAG_ID, SUMMARY_TASK):
+            return ""
+        return urlsplit(release_address(ti_key.run_id)).path
+
+
 def external_views() -> list[dict[str, str]]:
-    """Return the pages that Airflow shows in its own frame: all reports, and those of a run."""
+    """Return the pages that Airflow shows in its own frame: all reports, those of a run, and the releases."""
     base = base_url()
     return [
         {
@@ -40,6 +64,13 @@ def external_views() -> list[dict[str, str]]:
             "destination": "nav",
             "category": "browse",
             "url_route": "dicomanon-reports",
+        },
+        {
+            "name": "Releases",
+            "href": f"{base}/releases",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "dicomanon-releases",
         },
         {
             "name": "Validation",

@@ -124,6 +124,14 @@ NEVER_READ = {
     | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
     | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)}
     | OF_PROJECTS,
+    Role.PAGES: SEALED
+    | REQUESTS
+    | OF_REMOVALS
+    | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
+    | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
+    | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
+    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)}
+    | OF_PROJECTS,
 }
 
 NEVER: tuple[LiteralString, ...] = (

@@ -27,7 +27,7 @@ from dicomanon.identity import PatientIdentity
 
 WHY = {"reason": "asked by letter", "ticket": "DPO-18"}
 AIRFLOW, ADA = Requester("airflow:ada", account=False), Requester("ada")
-PROGRAMS_AND_PEOPLE = [role for role in Role if role not in {Role.BACKUP, Role.RESEARCHER, Role.GATEWAY}]
+PROGRAMS_AND_PEOPLE = [role for role in Role if role not in {Role.BACKUP, Role.RESEARCHER, Role.GATEWAY, Role.PAGES}]
 
 
 @pytest.fixture

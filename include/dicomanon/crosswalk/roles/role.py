@@ -26,6 +26,8 @@ class Role(StrEnum):
     """People with a login of their own who read the schema ``research``."""
     GATEWAY = "gateway"
     """``dicomanon gateway``: functions that take the digest of a token, and no table."""
+    PAGES = "pages"
+    """The pages of Airflow's api-server: functions that take the login of Airflow that asks, and no table."""
 
     @property
     def group(self) -> str:

@@ -9,7 +9,7 @@ DECLARE
     wanted text;
 BEGIN
     FOREACH wanted IN ARRAY
-        ARRAY['ingest', 'cohort', 'removal', 'reviewer', 'auditor', 'admin', 'researcher', 'gateway'] LOOP
+        ARRAY['ingest', 'cohort', 'removal', 'reviewer', 'auditor', 'admin', 'researcher', 'gateway', 'pages'] LOOP
         BEGIN
             IF to_regrole('dicomanon_' || wanted) IS NULL THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', 'dicomanon_' || wanted);
