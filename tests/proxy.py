@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import requests
-
-from dicomanon.local_stack.orthanc import OrthancServer
+from dicomanon.local_stack.orthanc import OrthancServer, fresh_session
 
 
 @dataclass
@@ -60,10 +58,7 @@ class Proxy:
 
 @contextmanager
 def proxy(upstream: OrthancServer, change: Callable[[Reply], None]) -> Iterator[Proxy]:
-    session = requests.Session()
-    session.trust_env = False
-    # Orthanc closes a connection that was idle for a second; a request sent at that instant would be lost.
-    session.headers["Connection"] = "close"
+    session = fresh_session()
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:

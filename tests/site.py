@@ -21,7 +21,6 @@ import pandas as pd
 import psycopg
 import pydicom
 import pytest
-import requests
 from pydicom.dataset import Dataset
 
 from dicomanon.crosswalk.database import Crosswalk
@@ -226,7 +225,7 @@ class Site:
 
     def remove(self, sop_uid: str) -> None:
         """Remove one instance from the clinical PACS."""
-        with _session(self.clinical) as session:
+        with self.clinical.session() as session:
             (found,) = session.post(f"{self.clinical.url}/tools/lookup", data=sop_uid, timeout=60).json()
             session.delete(f"{self.clinical.url}/instances/{found['ID']}", timeout=60).raise_for_status()
 
@@ -293,7 +292,7 @@ class Site:
     def research_objects(self) -> dict[str, bytes]:
         """Every object in the research PACS, by SOP Instance UID; read by Orthanc's own interface, not by ours."""
         objects = {}
-        with _session(self.research) as session:
+        with self.research.session() as session:
             for row in session.get(f"{self.research.url}/instances", timeout=60).json():
                 data = session.get(f"{self.research.url}/instances/{row}/file", timeout=60).content
                 objects[str(read(data).SOPInstanceUID)] = data
@@ -339,19 +338,10 @@ class Site:
 
 def put(server: OrthancServer, *objects: bytes | Path) -> None:
     """Put objects into a PACS."""
-    with _session(server) as session:
+    with server.session() as session:
         for one in objects:
             data = one.read_bytes() if isinstance(one, Path) else one
             session.post(f"{server.url}/instances", data=data, timeout=60).raise_for_status()
-
-
-def _session(server: OrthancServer) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.auth = (server.username, server.password)
-    # Orthanc closes a connection that was idle for a second; a request sent at that instant would be lost.
-    session.headers["Connection"] = "close"
-    return session
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from urllib.parse import parse_qsl, urlsplit
 
-import requests
 from pydantic import SecretStr
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -51,9 +50,7 @@ def make_object(
 
 def load(server: OrthancServer, *objects: bytes) -> None:
     """Put objects into an Orthanc by its own REST API."""
-    with requests.Session() as session:
-        session.trust_env = False
-        session.auth = (server.username, server.password)
+    with server.session() as session:
         for content in objects:
             session.post(f"{server.url}/instances", data=content, timeout=30).raise_for_status()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from tests.proxy import Proxy, Reply, proxy
 from tests.site import CAST, Ingested, Run, Site, ct, encoded, judge_by_counts, killed_at, read, slices, study
 
@@ -434,8 +433,6 @@ def test_a_study_whose_uid_is_none_stops_no_other(site: Site) -> None:
 
 
 def remove_from(server: OrthancServer, uid: str) -> None:
-    with requests.Session() as session:
-        session.trust_env = False
-        session.auth = (server.username, server.password)
+    with server.session() as session:
         for found in session.post(f"{server.url}/tools/lookup", data=uid, timeout=60).json():
             session.delete(f"{server.url}/instances/{found['ID']}", timeout=60).raise_for_status()

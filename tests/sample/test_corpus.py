@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import requests
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -189,9 +188,7 @@ class TestConformity:
     def test_orthanc_takes_and_returns_every_object_unchanged(
         self, clinical_orthanc: OrthancServer, sample_wave_1: Wave, sample_wave_2: Wave
     ) -> None:
-        session = requests.Session()
-        session.trust_env = False
-        session.auth = (clinical_orthanc.username, clinical_orthanc.password)
+        session = clinical_orthanc.session()
         for folder, manifest in (sample_wave_1, sample_wave_2):
             for path in manifest.paths(folder):
                 body = b"--xx\r\nContent-Type: application/dicom\r\n\r\n" + path.read_bytes() + b"\r\n--xx--"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from dicomanon.errors import Fatal
 from dicomanon.local_stack import processes
@@ -21,6 +22,28 @@ START_SECONDS = 30.0
 
 _PROCESS = "orthanc"
 _CONFIG = "orthanc.json"
+
+
+class _OwnConnections(HTTPAdapter):
+    """Sends each request on a connection of its own.
+
+    Orthanc closes one that was idle for a second, or after an answer where it was asked to, and says of both that they
+    are kept alive: a request that is sent at that instant is lost.
+    """
+
+    def send(self, *given: Any, **named: Any) -> requests.Response:
+        """Let go of what is kept, then send."""
+        self.poolmanager.clear()
+        return super().send(*given, **named)
+
+
+def fresh_session() -> requests.Session:
+    """Return a session for Orthancs of this machine, whose requests never meet a connection that is being closed."""
+    session = requests.Session()
+    # A proxy of the environment must neither see nor break traffic to the loopback interface.
+    session.trust_env = False
+    session.mount("http://", _OwnConnections())
+    return session
 
 
 class OrthancServer:
@@ -41,12 +64,7 @@ class OrthancServer:
         self.url = f"http://127.0.0.1:{config['HttpPort']}"
         self.dicom_web_url = f"{self.url}/dicom-web"
         self.username, self.password = next(iter(config["RegisteredUsers"].items()))
-        self._session = requests.Session()
-        # A proxy of the environment must neither see nor break traffic to the loopback interface.
-        self._session.trust_env = False
-        self._session.auth = (self.username, self.password)
-        # Orthanc closes a connection that was idle for a second; a request sent at that instant would be lost.
-        self._session.headers["Connection"] = "close"
+        self._session = self.session()
 
     def __repr__(self) -> str:
         return f"OrthancServer({self.url})"
@@ -56,6 +74,12 @@ class OrthancServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def session(self) -> requests.Session:
+        """Return a new session of its user."""
+        session = fresh_session()
+        session.auth = (self.username, self.password)
+        return session
 
     def is_running(self) -> bool:
         """Tell whether the process lives."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from tests.proxy import Proxy, Reply, proxy
 from tests.site import Run, Site, ct, encoded, person, read, slices, study
 
@@ -42,22 +41,15 @@ def differences(site: Site, *, gone: bool = False) -> list[tuple[str, str, str]]
     return [(row.cause.value, row.research_uid, row.detail) for row in rows]
 
 
-def session(server: OrthancServer) -> requests.Session:
-    opened = requests.Session()
-    opened.trust_env = False
-    opened.auth = (server.username, server.password)
-    return opened
-
-
 def put(server: OrthancServer, *objects: bytes) -> None:
-    with session(server) as opened:
+    with server.session() as opened:
         for data in objects:
             opened.post(f"{server.url}/instances", data=data, timeout=60).raise_for_status()
 
 
 def take_out(server: OrthancServer, uid: str) -> bytes:
     """Remove the study, series or instance of a UID; return an instance's file."""
-    with session(server) as opened:
+    with server.session() as opened:
         (found,) = opened.post(f"{server.url}/tools/lookup", data=uid, timeout=60).json()
         path = f"{server.url}{found['Path']}"
         data = opened.get(f"{path}/file", timeout=60).content
