@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.databases import Databases
 from tests.site import Ingested, Site, ingest_sample, opened_site
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
-from dicomanon.crosswalk.roles.role import Role
 from dicomanon.local_stack.orthanc import OrthancServer, start_orthanc
 from dicomanon.local_stack.ports import free_port
 from dicomanon.local_stack.postgres import PostgresServer, start_postgres
@@ -40,15 +40,25 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: PostgresServer) -> Iterator[Databases]:
+    made = Databases(postgres_server)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def crosswalk_dsn(postgres_server: PostgresServer) -> Iterator[str]:
-    """DSN of a new, empty database whose owner is no superuser, and may act as every role."""
-    name = f"crosswalk_{secrets.token_hex(6)}"
-    password = secrets.token_hex(12)
-    postgres_server.create_database(name, name, password)
-    postgres_server.create_login(name, password, name, Role)
-    yield postgres_server.dsn(name, user=name, password=password)
-    postgres_server.drop_database(name)
+def empty_dsn(databases: Databases) -> Iterator[str]:
+    """DSN of a new database in which nobody has migrated yet."""
+    with databases.empty() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def crosswalk_dsn(databases: Databases) -> Iterator[str]:
+    """DSN of a new crosswalk without keys, of an owner who is no superuser, and may act as every role."""
+    with databases.crosswalk() as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")
@@ -121,19 +131,15 @@ def site(
 def ingested(
     _clinical_server: OrthancServer,
     _research_server: OrthancServer,
-    postgres_server: PostgresServer,
+    databases: Databases,
     sample_wave_1: tuple[Path, SampleManifest],
     sample_wave_2: tuple[Path, SampleManifest],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ingested]:
     """The whole sample gone through all steps, once for all tests; its PACS are emptied, its crosswalk stays."""
-    name, password = f"crosswalk_{secrets.token_hex(6)}", secrets.token_hex(12)
-    postgres_server.create_database(name, name, password)
-    postgres_server.create_login(name, password, name, Role)
     _clinical_server.clear()
     _research_server.clear()
-    dsn = postgres_server.dsn(name, user=name, password=password)
-    with opened_site(_clinical_server, _research_server, dsn, tmp_path_factory.mktemp("ingested")) as site:
-        done = ingest_sample(site, (sample_wave_1, sample_wave_2))
-    yield done
-    postgres_server.drop_database(name)
+    with databases.crosswalk() as dsn:
+        with opened_site(_clinical_server, _research_server, dsn, tmp_path_factory.mktemp("ingested")) as site:
+            done = ingest_sample(site, (sample_wave_1, sample_wave_2))
+        yield done

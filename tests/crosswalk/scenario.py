@@ -1,7 +1,6 @@
 """Invented studies and the steps of a run, so that each test says only what it is about."""
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+from tests.processes import FRESH
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.rows import BatchSource, MappedOutcome, Receipt, Verdict
@@ -135,8 +136,7 @@ def held(outcome: MappedOutcome, reason: str, detail: str = "", **changes: Any) 
 
 def in_processes(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Run ``work`` in one new process for each tuple of arguments, all started together."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(len(arguments)) as pool:
+    with FRESH.Pool(len(arguments)) as pool:
         return pool.starmap(work, arguments, chunksize=1)
 
 

@@ -20,8 +20,8 @@ class TestMigrate:
     def test_second_time_does_nothing(self, crosswalk: Crosswalk) -> None:
         assert crosswalk.migrate() == 0
 
-    def test_four_processes_at_once_apply_each_step_once(self, crosswalk_dsn: str, keyring_file: Path) -> None:
-        applied = in_processes(migrate, [(crosswalk_dsn, keyring_file)] * 4)
+    def test_four_processes_at_once_apply_each_step_once(self, empty_dsn: str, keyring_file: Path) -> None:
+        applied = in_processes(migrate, [(empty_dsn, keyring_file)] * 4)
         assert sorted(applied) == [0, 0, 0, len(migrations.migrations())]
 
     def test_refuses_a_database_of_a_newer_version(self, crosswalk: Crosswalk, crosswalk_dsn: str) -> None:
@@ -38,8 +38,8 @@ class TestMigrate:
         with pytest.raises(Fatal, match="0002"):
             crosswalk.migrate()
 
-    def test_not_done_is_said(self, crosswalk_dsn: str, keyring: Keyring) -> None:
-        with Crosswalk(crosswalk_dsn, keyring) as crosswalk, pytest.raises(Fatal, match="migrate it first"):
+    def test_not_done_is_said(self, empty_dsn: str, keyring: Keyring) -> None:
+        with Crosswalk(empty_dsn, keyring) as crosswalk, pytest.raises(Fatal, match="migrate it first"):
             crosswalk.patients.get_or_create(DOE)
 
 

@@ -24,7 +24,7 @@ STEP = "_identity_decisions.sql"
 
 
 @pytest.fixture
-def upgraded(crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> str:
+def upgraded(empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database with a patient, a study whose instance is held, events of both old kinds, and a destroyed patient."""
     steps = migrations.migrations()
     before = [step.name.endswith(STEP) for step in steps].index(True)
@@ -32,12 +32,12 @@ def upgraded(crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPat
         patched.setattr(migrations, "migrations", lambda: steps[:before])
         # Of a version without roles: what this one grants is not there yet.
         patched.setattr(database, "apply_grants", lambda _: None)
-        with Crosswalk(crosswalk_dsn, keyring) as crosswalk, psycopg.connect(crosswalk_dsn) as connection:
+        with Crosswalk(empty_dsn, keyring) as crosswalk, psycopg.connect(empty_dsn) as connection:
             crosswalk.migrate()
             _fill(connection, keyring, crosswalk.keys.chain)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         crosswalk.migrate()
-    return crosswalk_dsn
+    return empty_dsn
 
 
 def _patient(
@@ -134,10 +134,10 @@ def test_a_patient_whose_keys_were_destroyed_is_held_as_before(upgraded: str, ke
 
 
 def test_an_event_from_before_there_were_data_keys_can_be_overruled(
-    crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+    fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         crosswalk.migrate()
         for event in crosswalk.identities.events():
             crosswalk.identities.overrule(event.id, ADMIN)

@@ -1,6 +1,5 @@
 """What becomes of instances: recorded once, moved forward only, by any number of workers."""
 
-import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from tests.crosswalk.scenario import (
     research,
     sightings,
 )
+from tests.processes import FRESH
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -213,9 +213,7 @@ class TestRecord:
             crosswalk.migrate()
             discover(crosswalk, "1.2", sightings("1.2", 400))
             run = Run(crosswalk)
-            worker = multiprocessing.get_context("spawn").Process(
-                target=record_one_by_one, args=(crosswalk_dsn, keyring_file, run.name)
-            )
+            worker = FRESH.Process(target=record_one_by_one, args=(crosswalk_dsn, keyring_file, run.name))
             worker.start()
             while worker.is_alive() and len(rows(crosswalk_dsn, recorded)) < 20:
                 time.sleep(0.01)

@@ -1,6 +1,5 @@
 """Every earlier schema, with rows in it, becomes the newest one; so it does after a kill and when two are at it."""
 
-import multiprocessing
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from tests.crosswalk.scenario import DOE, Run, discover, in_processes, migrate, sightings
 from tests.kill import kill_server
+from tests.processes import FRESH
 
 from dicomanon.crosswalk import migrations
 from dicomanon.crosswalk.database import Crosswalk
@@ -163,48 +163,46 @@ def fresh(postgres_server: Any) -> Iterator[dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize("number", range(1, NEWEST + 1))
-def test_from_every_earlier_state(crosswalk_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
-    before = at_state(crosswalk_dsn, number)
-    assert to_newest(crosswalk_dsn) == NEWEST - number
-    assert catalog(crosswalk_dsn) == fresh
-    assert_kept(before, rows(crosswalk_dsn))
-    assert to_newest(crosswalk_dsn) == 0
-    assert catalog(crosswalk_dsn) == fresh
+def test_from_every_earlier_state(empty_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
+    before = at_state(empty_dsn, number)
+    assert to_newest(empty_dsn) == NEWEST - number
+    assert catalog(empty_dsn) == fresh
+    assert_kept(before, rows(empty_dsn))
+    assert to_newest(empty_dsn) == 0
+    assert catalog(empty_dsn) == fresh
 
 
-def test_the_newest_schema_takes_the_rows_of_every_state(crosswalk_dsn: str) -> None:
-    at_state(crosswalk_dsn, NEWEST)
+def test_the_newest_schema_takes_the_rows_of_every_state(empty_dsn: str) -> None:
+    at_state(empty_dsn, NEWEST)
 
 
 @pytest.mark.parametrize("number", [0, 1, NEWEST - 1])
-def test_two_processes_at_once(
-    crosswalk_dsn: str, keyring_file: Path, fresh: dict[str, list[str]], number: int
-) -> None:
-    before = at_state(crosswalk_dsn, number) if number else {}
-    _bind(crosswalk_dsn, keyring_file, number)
-    applied = in_processes(migrate, [(crosswalk_dsn, keyring_file)] * 2)
+def test_two_processes_at_once(empty_dsn: str, keyring_file: Path, fresh: dict[str, list[str]], number: int) -> None:
+    before = at_state(empty_dsn, number) if number else {}
+    _bind(empty_dsn, keyring_file, number)
+    applied = in_processes(migrate, [(empty_dsn, keyring_file)] * 2)
     assert sorted(applied) == [0, NEWEST - number]
-    assert catalog(crosswalk_dsn) == fresh
+    assert catalog(empty_dsn) == fresh
     for table in _OF_KEYRING:
         before.pop(table, None)
-    assert_kept(before, rows(crosswalk_dsn))
+    assert_kept(before, rows(empty_dsn))
 
 
 @pytest.mark.parametrize("number", range(1, NEWEST + 1))
-def test_killed_in_the_middle_of_a_step(crosswalk_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
+def test_killed_in_the_middle_of_a_step(empty_dsn: str, fresh: dict[str, list[str]], number: int) -> None:
     """Killed after the whole of a step's SQL and before its commit: the worst moment."""
-    before = at_state(crosswalk_dsn, number - 1) if number > 1 else {}
-    with stopped_within(crosswalk_dsn, number) as process:
+    before = at_state(empty_dsn, number - 1) if number > 1 else {}
+    with stopped_within(empty_dsn, number) as process:
         process.kill()
         process.join()
     assert process.exitcode == -signal.SIGKILL
-    with psycopg.connect(crosswalk_dsn) as connection:
+    with psycopg.connect(empty_dsn) as connection:
         applied = connection.execute("SELECT count(*) FROM crosswalk.migration").fetchone()
     assert applied == (number - 1,)
     # The server ends the step, finds nobody to tell, takes it back and lets go of the lock.
-    assert to_newest(crosswalk_dsn) == NEWEST - number + 1
-    assert catalog(crosswalk_dsn) == fresh
-    assert_kept(before, rows(crosswalk_dsn))
+    assert to_newest(empty_dsn) == NEWEST - number + 1
+    assert catalog(empty_dsn) == fresh
+    assert_kept(before, rows(empty_dsn))
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: dict[str, list[str]]) -> None:
@@ -230,9 +228,8 @@ def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: 
 @contextmanager
 def stopped_within(dsn: str, number: int) -> Iterator[Any]:
     """A process that migrates and stops within a step, its work done and not committed."""
-    context = multiprocessing.get_context("spawn")
-    there = context.Event()
-    process = context.Process(target=_stop_within, args=(dsn, number, there))
+    there = FRESH.Event()
+    process = FRESH.Process(target=_stop_within, args=(dsn, number, there))
     process.start()
     try:
         assert there.wait(60)
@@ -278,12 +275,12 @@ def _bind(dsn: str, keyring_file: Path, number: int) -> None:
         connection.cursor().executemany("INSERT INTO crosswalk.keyring_fingerprint VALUES (%s, %s)", fingerprints)
 
 
-def test_a_crosswalk_of_an_earlier_state_goes_on_working(crosswalk_dsn: str, keyring_file: Path) -> None:
-    at_state(crosswalk_dsn, NEWEST - 1)
-    _bind(crosswalk_dsn, keyring_file, NEWEST - 1)
-    with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
+def test_a_crosswalk_of_an_earlier_state_goes_on_working(empty_dsn: str, keyring_file: Path) -> None:
+    at_state(empty_dsn, NEWEST - 1)
+    _bind(empty_dsn, keyring_file, NEWEST - 1)
+    with Crosswalk(empty_dsn, Keyring.load(keyring_file)) as crosswalk:
         crosswalk.migrate()
-        with psycopg.connect(crosswalk_dsn) as connection:
+        with psycopg.connect(empty_dsn) as connection:
             # What the rows hold is invented and opens with no key.
             connection.execute(
                 "UPDATE crosswalk.instance SET state = 'held', reason = 'x' WHERE state NOT IN ('stored', 'withdrawn')"

@@ -420,12 +420,10 @@ class TestDatabases:
                 with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
                     psycopg.connect(server.dsn(other, user=role, password=password))
 
-    def test_migration_needs_only_what_its_service_is_given(
-        self, crosswalk_dsn: str, generated: dict[str, str]
-    ) -> None:
+    def test_migration_needs_only_what_its_service_is_given(self, empty_dsn: str, generated: dict[str, str]) -> None:
         given = environment_of("crosswalk-init").keys()
         values = {
-            "DICOMANON_CROSSWALK_DSN": crosswalk_dsn,
+            "DICOMANON_CROSSWALK_DSN": empty_dsn,
             "DICOMANON_KEYRING_FILE": generated["DICOMANON_KEYRING_HOST_FILE"],
         }
         assert given == values.keys()
@@ -439,7 +437,7 @@ class TestDatabases:
                 check=False,
             )
             assert done.returncode == 0, done.stderr
-        with psycopg.connect(crosswalk_dsn) as connection:
+        with psycopg.connect(empty_dsn) as connection:
             assert connection.execute("SELECT count(*) FROM crosswalk.patient").fetchone() == (0,)
 
 

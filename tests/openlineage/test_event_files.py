@@ -1,12 +1,12 @@
 """The folder of events: several processes write, none mixes with another, and it does not grow without end."""
 
 import logging
-import multiprocessing
 import stat
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.processes import FRESH
 
 from dicomanon.openlineage.files import EventFiles
 
@@ -19,8 +19,7 @@ def _write(folder: Path, who: int, lines: int, width: int) -> None:
 
 def test_lines_of_several_processes_stay_whole(tmp_path: Path) -> None:
     """Wider than a pipe or a buffer, and more than one file takes."""
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(tmp_path, who, 40, 20_000)) for who in (1, 2, 3)]
+    writers = [FRESH.Process(target=_write, args=(tmp_path, who, 40, 20_000)) for who in (1, 2, 3)]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -1,7 +1,6 @@
 """The chain: what is appended holds together, and what was touched is named by its first number."""
 
 import datetime as dt
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ import psycopg
 import pytest
 from tests.crosswalk.audit.conftest import Tamper, events
 from tests.crosswalk.scenario import in_processes
+from tests.processes import FRESH
 
 from dicomanon.crosswalk import migrations
 from dicomanon.crosswalk.audit.chain import Checked, Fault, Head, genesis, verify
@@ -115,14 +115,14 @@ class TestAppending:
         assert ten.audit.verify().head.number == 10
 
     def test_entries_from_before_the_chain_are_its_beginning(
-        self, crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+        self, empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = migrations.migrations()[:7]
         monkeypatch.setattr(migrations, "migrations", lambda: before)
-        with psycopg.connect(crosswalk_dsn) as connection:
+        with psycopg.connect(empty_dsn) as connection:
             assert migrations.migrate(connection) == 7
         monkeypatch.undo()
-        with psycopg.connect(crosswalk_dsn) as connection:
+        with psycopg.connect(empty_dsn) as connection:
             for day in (3, 1, 2):
                 row = os.urandom(16).hex()
                 connection.execute(
@@ -130,12 +130,12 @@ class TestAppending:
                     " VALUES (%s, %s, 'export maps', %s, 1, %s)",
                     (row, f"day {day}", b"sealed", dt.datetime(2026, 1, day, tzinfo=dt.UTC)),
                 )
-        with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+        with Crosswalk(empty_dsn, keyring) as crosswalk:
             crosswalk.migrate()
             crosswalk.audit.record(events(1))
             assert [entry.actor for entry in crosswalk.audit.entries(Wanted())] == ["day 1", "day 2", "day 3", "ada"]
             assert crosswalk.audit.verify() == Checked(4, crosswalk.audit.verify().head)
-        with psycopg.connect(crosswalk_dsn) as connection, pytest.raises(psycopg.errors.RestrictViolation):
+        with psycopg.connect(empty_dsn) as connection, pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute("UPDATE crosswalk.access_event SET actor = 'x'")
 
 
@@ -153,9 +153,8 @@ class TestTogether:
         with Crosswalk(crosswalk_dsn, Keyring.load(keyring_file)) as crosswalk:
             crosswalk.migrate()
             crosswalk.audit.record(events(2))
-            context = multiprocessing.get_context("spawn")
-            waiting = context.Event()
-            writer = context.Process(target=append_and_wait, args=(crosswalk_dsn, keyring_file, waiting))
+            waiting = FRESH.Event()
+            writer = FRESH.Process(target=append_and_wait, args=(crosswalk_dsn, keyring_file, waiting))
             writer.start()
             assert waiting.wait(60)
             os.kill(writer.pid or 0, signal.SIGKILL)

@@ -33,9 +33,9 @@ def versions(dsn: str) -> set[int]:
     return found
 
 
-def test_everything_opens_as_it_was(crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    study_id = fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+def test_everything_opens_as_it_was(empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    study_id = fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         assert crosswalk.migrate() == len(migrations()) - FORMER
         run = Run(crosswalk)
         patient = crosswalk.patients.get_or_create(PATIENT)
@@ -44,24 +44,24 @@ def test_everything_opens_as_it_was(crosswalk_dsn: str, keyring: Keyring, monkey
         assert [source.sop_uid.reveal() for source in run.sources()] == [SOP_UID]
         (study,) = crosswalk.mapping.studies_for_cohort(accession_numbers=["ACC-1"])
         assert study.facts.accession_number == "ACC-1"
-        with psycopg.connect(crosswalk_dsn) as connection:
+        with psycopg.connect(empty_dsn) as connection:
             ((row, sealed),) = connection.execute("SELECT id, reason_sealed FROM crosswalk.access_event").fetchall()
         assert open_text(crosswalk.keys.chain.site, "access_event.reason", row, sealed) == WHY
-        assert versions(crosswalk_dsn) == {1}
+        assert versions(empty_dsn) == {1}
 
 
-def test_sealed_anew_it_opens_as_it_was(crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    study_id = fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+def test_sealed_anew_it_opens_as_it_was(empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    study_id = fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         crosswalk.migrate()
         before = crosswalk.keys.status()
         assert (before.unsealed_patients, before.unsealed_studies) == (1, 1)
         assert crosswalk.keys.reseal_unsealed() == (1, 1)
         after = crosswalk.keys.status()
         assert (after.unsealed_patients, after.unsealed_studies) == (0, 0)
-        assert versions(crosswalk_dsn) == {2}
+        assert versions(empty_dsn) == {2}
         assert crosswalk.keys.reseal_unsealed() == (0, 0)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         run = Run(crosswalk)
         assert crosswalk.patients.get_or_create(PATIENT).date_shift_days == SHIFT
         assert {KNOWN, STUDY_UID} <= crosswalk.mapping.known_values([study_id])[study_id]
@@ -70,10 +70,10 @@ def test_sealed_anew_it_opens_as_it_was(crosswalk_dsn: str, keyring: Keyring, mo
 
 @pytest.mark.parametrize("write", ["enroll", "known_values", "record"])
 def test_a_study_that_is_written_to_is_sealed_anew_as_a_whole(
-    crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch, write: str
+    empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
-    study_id = fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+    study_id = fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         crosswalk.migrate()
         run = Run(crosswalk)
         if write == "enroll":
@@ -89,28 +89,28 @@ def test_a_study_that_is_written_to_is_sealed_anew_as_a_whole(
         assert (status.unsealed_patients, status.unsealed_studies) == (1, 0)
         assert STUDY_UID in crosswalk.mapping.known_values([study_id])[study_id]
         crosswalk.keys.reseal_unsealed()
-        assert versions(crosswalk_dsn) == {2}
+        assert versions(empty_dsn) == {2}
 
 
 def test_another_sealing_key_is_refused_at_the_upgrade(
-    crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(crosswalk_dsn, keyring, monkeypatch)
-    with pytest.raises(Fatal, match="another keyring"), Crosswalk(crosswalk_dsn, keyring.replaced_sealing_key()):
+    fill(empty_dsn, keyring, monkeypatch)
+    with pytest.raises(Fatal, match="another keyring"), Crosswalk(empty_dsn, keyring.replaced_sealing_key()):
         pass
 
 
 def test_evidence_of_before_opens_after_the_sealing_key_is_gone(
-    crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+    fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         crosswalk.migrate()
     renewed = keyring.replaced_sealing_key()
-    with Crosswalk(crosswalk_dsn, renewed) as crosswalk:
+    with Crosswalk(empty_dsn, renewed) as crosswalk:
         crosswalk.keys.admit_master_key()
         crosswalk.keys.retire_other_master_keys()
-    with Crosswalk(crosswalk_dsn, renewed.without_former_keys()) as crosswalk, psycopg.connect(crosswalk_dsn) as asked:
+    with Crosswalk(empty_dsn, renewed.without_former_keys()) as crosswalk, psycopg.connect(empty_dsn) as asked:
         ((row, sealed),) = asked.execute("SELECT id, reason_sealed FROM crosswalk.access_event").fetchall()
         assert open_text(crosswalk.keys.chain.site, "access_event.reason", row, sealed) == WHY
         assert crosswalk.patients.get_or_create(PATIENT).date_shift_days == SHIFT

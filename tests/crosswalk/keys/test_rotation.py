@@ -1,6 +1,5 @@
 """Keys are replaced while others work, in steps that may be broken off."""
 
-import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
+from tests.processes import FRESH
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -115,9 +115,8 @@ class TestWrappingKey:
         keyring = Keyring.load(keyring_file)
         with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
             crosswalk.migrate()
-            context = multiprocessing.get_context("spawn")
-            stop = context.Event()
-            with context.Pool(2, _remember, (stop,)) as pool:
+            stop = FRESH.Event()
+            with FRESH.Pool(2, _remember, (stop,)) as pool:
                 workers = [pool.apply_async(work_until_stopped, (crosswalk_dsn, keyring_file, name)) for name in "ab"]
                 rotations = 0
                 while rotations < 12 or min(_studies(crosswalk_dsn, name) for name in "ab") < 5:
@@ -176,9 +175,8 @@ class TestDataKeys:
         with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
             crosswalk.migrate()
             pseudonym = crosswalk.patients.get_or_create(PatientIdentity("P-a")).pseudonym
-            context = multiprocessing.get_context("spawn")
-            stop = context.Event()
-            with context.Pool(1, _remember, (stop,)) as pool:
+            stop = FRESH.Event()
+            with FRESH.Pool(1, _remember, (stop,)) as pool:
                 worker = pool.apply_async(work_until_stopped, (crosswalk_dsn, keyring_file, "a"))
                 while _studies(crosswalk_dsn, "a") < 8:
                     crosswalk.keys.reseal(pseudonym)

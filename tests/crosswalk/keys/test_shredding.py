@@ -220,16 +220,16 @@ def test_the_database_brings_nothing_back(crosswalk_dsn: str, pseudonym: str, st
 
 
 def test_what_was_sealed_before_there_were_data_keys_is_destroyed_too(
-    crosswalk_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    empty_dsn: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as crosswalk:
+    fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as crosswalk:
         crosswalk.migrate()
         done = crosswalk.keys.destroy("DFORMER00001", actor="ada", reason="why")
         assert (done.studies, done.instances) == (1, 1)
         with pytest.raises(Held):
             crosswalk.patients.get_or_create(PATIENT)
-    with psycopg.connect(crosswalk_dsn) as connection:
+    with psycopg.connect(empty_dsn) as connection:
         sealed = connection.execute(
             "SELECT detail_sealed FROM crosswalk.identity_event UNION ALL SELECT uid_sealed FROM crosswalk.series"
             " UNION ALL SELECT values_sealed FROM crosswalk.study_known_values"

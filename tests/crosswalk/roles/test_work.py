@@ -65,16 +65,16 @@ def test_ingest_takes_studies_all_the_way(filled: Filled, keyring: Keyring) -> N
 
 @pytest.mark.parametrize("write", ["enroll", "known values", "identity"])
 def test_ingest_seals_anew_what_is_older_than_data_keys(
-    crosswalk_dsn: str,
+    empty_dsn: str,
     keyring: Keyring,
     postgres_server: PostgresServer,
     monkeypatch: pytest.MonkeyPatch,
     write: str,
 ) -> None:
-    study_id = former_version.fill(crosswalk_dsn, keyring, monkeypatch)
-    with Crosswalk(crosswalk_dsn, keyring) as owner:
+    study_id = former_version.fill(empty_dsn, keyring, monkeypatch)
+    with Crosswalk(empty_dsn, keyring) as owner:
         owner.migrate()
-        database = str(conninfo_to_dict(crosswalk_dsn)["dbname"])
+        database = str(conninfo_to_dict(empty_dsn)["dbname"])
         postgres_server.create_login(f"ingest_{database}", "secret", database, [Role.INGEST])
         dsn = postgres_server.dsn(database, user=f"ingest_{database}", password="secret")
         with Crosswalk(dsn, keyring, role=Role.INGEST) as crosswalk:

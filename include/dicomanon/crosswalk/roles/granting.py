@@ -101,7 +101,10 @@ def apply_grants(connection: Connection) -> None:
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
             wanted = grants.wanted(sequences(connection))
-            for grant in _in_order(actual(connection) - wanted):
+            there = actual(connection)
+            if there == wanted:
+                return
+            for grant in _in_order(there - wanted):
                 connection.execute(_statement("REVOKE {} FROM {} CASCADE", grant, connection.info.dbname))
             # Looked at anew: a privilege on a table takes those on its columns away with it.
             for grant in _in_order(wanted - actual(connection)):
