@@ -1,7 +1,6 @@
 """The command as people run it: it teaches, says what to set right, keeps its exit codes, and echoes no value."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from socket import socket
 
 import pytest
+from tests.command import COMMAND, dicomanon, without_settings
 
 from dicomanon import __version__
 from dicomanon.crosswalk.keyring import Keyring
@@ -16,7 +16,6 @@ from dicomanon.local_stack import processes
 from dicomanon.local_stack.config import Ports, StackConfig
 
 DONE, WRONG_LINE, FATAL, TRY_AGAIN = 0, 2, 3, 4
-COMMAND = Path(sys.executable).parent / "dicomanon"
 SECRET = "Wolkenstein"
 NOWHERE = "postgresql://crosswalk:swordfish@127.0.0.1:1/crosswalk"
 
@@ -27,20 +26,10 @@ class Command:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.state = folder / "state"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DICOMANON_", "AIRFLOW"))}
-        self.environment = kept | {"DICOMANON_STATE_DIR": str(self.state)}
+        self.environment = without_settings() | {"DICOMANON_STATE_DIR": str(self.state)}
 
     def __call__(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            env=self.environment | variables,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
+        done = dicomanon(*arguments, environment=self.environment | variables, cwd=self.folder)
         assert SECRET not in done.stdout + done.stderr
         return done
 
@@ -94,6 +83,15 @@ def test_help_names_every_verb_and_the_exit_codes(command: Command) -> None:
     told = " ".join(done.stdout.split())
     assert "Exit codes: 0 done; 1 done, but" in told
     assert "4 a server did not answer" in told
+
+
+def test_the_program_itself(command: Command) -> None:
+    done = subprocess.run([COMMAND, "trace"], env=command.environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (WRONG_LINE, "")
+    assert "Try 'dicomanon trace --help'" in done.stderr
+    done = subprocess.run([COMMAND, "trace", "x"], env=command.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == FATAL
+    assert one_line(done.stderr).startswith("error: no local stack here")
 
 
 def test_help_is_shown_where_nothing_is_asked(command: Command) -> None:

@@ -1,25 +1,15 @@
 """`dicomanon archives`, `backup` and `restore` on a real site, as people type them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import requests
+from tests.command import dicomanon
 from tests.site import Site, ct, encoded, slices, study
 
 from dicomanon.backup.key import BackupKey
 
 A, B = study("a"), study("b", number=2)
-
-
-def dicomanon(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dicomanon.cli", *map(str, arguments)],
-        capture_output=True, text=True, check=False, env=dict(os.environ), timeout=300,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -36,9 +26,7 @@ def test_check_list_and_show(site: Site) -> None:
     assert (clean.returncode, clean.stderr) == (0, "")
     assert "say the same" in clean.stdout
     assert dicomanon("archives", "list").stdout == "no differences\n"
-    with requests.Session() as session:
-        session.trust_env = False
-        session.auth = (site.research.username, site.research.password)
+    with site.research.session() as session:
         session.post(f"{site.research.url}/instances", data=encoded(ct(B)), timeout=60).raise_for_status()
     found = dicomanon("archives", "check", "--minutes", "1", "--digests", "3")
     assert found.returncode == 1

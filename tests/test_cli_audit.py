@@ -5,18 +5,17 @@ import os
 import pwd
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.command import dicomanon, without_settings
 
 from dicomanon.crosswalk.audit.events import AccessEvent, Subject, SubjectKind
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 
 DONE, BROKEN, WRONG_LINE, FATAL = 0, 1, 2, 3
-COMMAND = Path(sys.executable).parent / "dicomanon"
 ME = pwd.getpwuid(os.getuid()).pw_name
 WHY = "Mrs Thistlemantle complained"
 
@@ -26,25 +25,14 @@ class Command:
 
     def __init__(self, folder: Path, dsn: str) -> None:
         self.folder, self.dsn = folder, dsn
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DICOMANON_", "AIRFLOW"))}
-        self.environment = kept | {
+        self.environment = without_settings() | {
             "DICOMANON_STATE_DIR": str(folder / "state"),
             "DICOMANON_CROSSWALK_DSN": dsn,
             "DICOMANON_KEYRING_FILE": str(folder / "keyring.json"),
         }
 
     def __call__(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, "audit", *arguments],
-            env=self.environment | variables,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
+        return dicomanon("audit", *arguments, environment=self.environment | variables, cwd=self.folder)
 
     def tamper(self, statement: str) -> None:
         with psycopg.connect(self.dsn) as connection:

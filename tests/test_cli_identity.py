@@ -4,15 +4,14 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import dicomanon
 from tests.site import Site, person, slices, study
 
 from dicomanon.console import DONE, FATAL
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 WRONG_LINE = 2
 ME = pwd.getpwuid(os.getuid()).pw_name
 PERSON = person()
@@ -22,11 +21,7 @@ WHY = ("--reason", "the ward says so")
 
 
 def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [COMMAND, "identity", *arguments], capture_output=True, text=True, timeout=120, check=False, input=stdin
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return dicomanon("identity", *arguments, typed=stdin)
 
 
 def events() -> list[dict[str, object]]:

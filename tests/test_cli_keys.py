@@ -2,16 +2,14 @@
 
 import base64
 import json
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from tests.command import dicomanon, without_settings
 from tests.crosswalk.scenario import DOE, Run, discover, sightings
 
 from dicomanon.console import DONE, FATAL
@@ -19,7 +17,6 @@ from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.errors import Fatal
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 STUDY = "1.2.826.0.1.3680043.55771"
 Keys = Callable[..., str]
 
@@ -40,14 +37,13 @@ def keys(crosswalk_dsn: str, keyring_file: Path) -> Keys:
     """Run the command in an environment that names this site and no other."""
 
     def run(*arguments: str, ends: int = DONE, **settings: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DICOMANON_")}
-        environment |= {"DICOMANON_CROSSWALK_DSN": crosswalk_dsn, "DICOMANON_KEYRING_FILE": str(keyring_file)}
+        environment = without_settings() | {
+            "DICOMANON_CROSSWALK_DSN": crosswalk_dsn,
+            "DICOMANON_KEYRING_FILE": str(keyring_file),
+        }
         environment |= {f"DICOMANON_{name.upper()}": value for name, value in settings.items()}
-        done = subprocess.run(
-            [COMMAND, "keys", *arguments], capture_output=True, text=True, timeout=120, check=False, env=environment
-        )
+        done = dicomanon("keys", *arguments, environment=environment)
         assert done.returncode == ends, done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
         return done.stdout + done.stderr
 
     return run

@@ -5,27 +5,22 @@ import os
 import pwd
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import dicomanon
 from tests.deidentify.pixels.pictures import instance, slice_of_body, with_text
 from tests.site import Site, ct, encoded, study
 
 from dicomanon.console import DONE, FATAL, PARTLY
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 WRONG_LINE = 2
 ME = pwd.getpwuid(os.getuid()).pw_name
 OF = study("devices")
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [COMMAND, "pixels", *arguments], capture_output=True, text=True, timeout=120, check=False, cwd=cwd
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return dicomanon("pixels", *arguments, cwd=cwd)
 
 
 @pytest.fixture

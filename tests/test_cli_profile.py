@@ -4,11 +4,11 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.command import dicomanon, without_settings
 from tests.site import ct, encoded, study
 
 from dicomanon.crosswalk.database import Crosswalk
@@ -19,7 +19,6 @@ from dicomanon.sample.planted import Planted
 
 DONE, DIFFERENT, WRONG_LINE, FATAL, TRY_AGAIN = 0, 1, 2, 3, 4
 HELD = 1
-COMMAND = Path(sys.executable).parent / "dicomanon"
 ME = pwd.getpwuid(os.getuid()).pw_name
 OWN = """
 name: site
@@ -34,21 +33,10 @@ class Command:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DICOMANON_", "AIRFLOW"))}
-        self.environment = kept | {"DICOMANON_STATE_DIR": str(folder / "state")}
+        self.environment = without_settings() | {"DICOMANON_STATE_DIR": str(folder / "state")}
 
     def __call__(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, "profile", *arguments],
-            env=self.environment | variables,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
+        return dicomanon("profile", *arguments, environment=self.environment | variables, cwd=self.folder)
 
 
 @pytest.fixture

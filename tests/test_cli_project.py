@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.command import dicomanon
 
 from dicomanon.console import DONE, FATAL
 from dicomanon.crosswalk.database import Crosswalk
@@ -21,13 +21,10 @@ ethics_number = "EK 1"
 ethics_expires = 2030-01-31
 retention_days = 365
 """
-COMMAND = Path(sys.executable).parent / "dicomanon"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return dicomanon(*arguments)
 
 
 @pytest.fixture

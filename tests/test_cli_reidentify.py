@@ -4,17 +4,16 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import dicomanon, without_settings
 from tests.crosswalk.scenario import DOE
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 
 DONE, FATAL = 0, 3
-COMMAND = Path(sys.executable).parent / "dicomanon"
 ME = pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -23,8 +22,7 @@ class Command:
 
     def __init__(self, folder: Path, dsn: str) -> None:
         self.folder, self.dsn, self.keyring = folder, dsn, Keyring.load(folder / "keyring.json")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DICOMANON_", "AIRFLOW"))}
-        self.environment = kept | {
+        self.environment = without_settings() | {
             "DICOMANON_STATE_DIR": str(folder / "state"),
             "DICOMANON_CROSSWALK_DSN": dsn,
             "DICOMANON_KEYRING_FILE": str(folder / "keyring.json"),
@@ -34,18 +32,8 @@ class Command:
             self.pseudonym = crosswalk.patients.get_or_create(DOE).pseudonym
 
     def __call__(self, *arguments: str, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, "reidentify", *arguments],
-            env=self.environment | variables,
-            cwd=self.folder,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
+        environment = self.environment | variables
+        return dicomanon("reidentify", *arguments, environment=environment, cwd=self.folder, typed=typed)
 
     def ask(self, **variables: str) -> str:
         done = self("ask", self.pseudonym, "--reason", "incidental finding", "--ticket", "INC-7", **variables)

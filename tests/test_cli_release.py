@@ -4,11 +4,11 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.cohort.conftest import declare
+from tests.command import dicomanon
 from tests.promises.removing import Clinic, clinic
 from tests.site import Site, judge_by_counts, slices, study
 
@@ -21,14 +21,11 @@ from dicomanon.crosswalk.roles.role import Role
 from dicomanon.pipeline import validate
 from dicomanon.signing import SigningKey
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 ME = pwd.getpwuid(os.getuid()).pw_name
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return dicomanon(*arguments)
 
 
 @pytest.fixture

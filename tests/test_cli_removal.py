@@ -4,10 +4,10 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import dicomanon
 from tests.promises.removing import GONE, Clinic, clinic
 from tests.site import Site, judge_by_counts, read
 
@@ -16,24 +16,12 @@ from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.decisions.rows import Signed
 from dicomanon.pipeline import validate
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 ME = pwd.getpwuid(os.getuid()).pw_name
 WHY = ("--reason", "asked by letter", "--ticket", "DPO-17")
 
 
 def run(*arguments: str | Path, typed: str = "") -> subprocess.CompletedProcess[str]:
-    # In a session of its own there is no terminal, so that what is asked for is read from standard input.
-    done = subprocess.run(
-        [COMMAND, "removal", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        input=typed,
-        start_new_session=True,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return dicomanon("removal", *arguments, typed=typed)
 
 
 @pytest.fixture

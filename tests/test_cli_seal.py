@@ -3,19 +3,18 @@
 import base64
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from tests.command import dicomanon
 
 from dicomanon.cohort.criteria import CohortCriteria
 from dicomanon.cohort.parameters import COHORT_DAG_ID, SEALED_PREFIX, WITHDRAW_DAG_ID
 from dicomanon.cohort.sealing import open_conf
 from dicomanon.console import DONE, FATAL
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 PRIVATE = X25519PrivateKey.generate()
 PUBLIC = PRIVATE.public_key().public_bytes_raw()
 REQUEST = {"project": "lung-ai", "patient_ids": ["QZX-771"], "study_date_from": "2026-01-31", "modality": ["CT"]}
@@ -41,16 +40,8 @@ def hex_key(tmp_path: Path) -> Path:
 
 
 def seal(key: Path, request: object, *more: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [COMMAND, "seal", "-", "--key", key, *more],
-        input=request if isinstance(request, str) else json.dumps(request),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    typed = request if isinstance(request, str) else json.dumps(request)
+    return dicomanon("seal", "-", "--key", key, *more, typed=typed)
 
 
 def opened(done: subprocess.CompletedProcess[str], dag: str = COHORT_DAG_ID) -> dict[str, Any]:

@@ -2,25 +2,22 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.command import dicomanon
 
 from dicomanon.console import DONE, FATAL
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.gateway.tokens import PREFIX, digest_of
 from dicomanon.crosswalk.keyring import Keyring
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 WRONG_LINE = 2
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return dicomanon(*arguments)
 
 
 @pytest.fixture
