@@ -3,8 +3,10 @@
 import socket
 
 import pytest
+from tests.processes import FRESH
 
 from dicomanon.errors import Fatal
+from dicomanon.local_stack import ports
 from dicomanon.local_stack.config import Ports
 from dicomanon.local_stack.ports import free_port, require_free_port
 
@@ -20,6 +22,27 @@ SERVICES = {
 
 def test_a_free_port_can_be_taken() -> None:
     require_free_port(free_port(), "Airflow")
+
+
+def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_RANGE", range(given := free_port(), given + 20))
+    others = {free_port() for _ in range(5)}
+    assert len(others) == 5
+    assert given not in others
+    with FRESH.Pool(1) as pool:
+        assert pool.apply(_another_in, (given, given + 20)) not in {given, *others}
+
+
+def _another_in(first: int, after: int) -> int:
+    """Return a port of a range: the work of another process."""
+    ports._RANGE = range(first, after)
+    return free_port()
+
+
+def test_that_none_is_free_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_RANGE", range(given := free_port(), given + 1))
+    with pytest.raises(Fatal, match="is free"):
+        free_port()
 
 
 @pytest.mark.parametrize(("service", "field"), SERVICES.items())
