@@ -11,10 +11,16 @@ from tests.patience import HUNG
 
 from dicomanon.errors import Fatal, Retriable
 from dicomanon.local_stack.ports import free_port
+from dicomanon.pacs import connection
 from dicomanon.pacs.endpoint import PacsEndpoint
 from dicomanon.pacs.query import ClinicalPacs
 
 STUDY = "1.2.840.99.4711"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.0)
 
 
 @pytest.fixture

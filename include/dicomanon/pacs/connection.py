@@ -29,6 +29,8 @@ Row = Mapping[str, Any]
 
 CONNECT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 30
+BACKOFF_SECONDS = 0.3
+"""Before the second repetition it waits twice as long, and so on doubled, where the server does not say how long."""
 _GONE = (404, 410)
 _PASSING = (408, 425, 429)
 _SERVER_ERRORS = 500
@@ -72,7 +74,7 @@ class Connection:
             total=3,
             status_forcelist=(429, 503),
             allowed_methods=("GET",),
-            backoff_factor=0.3,
+            backoff_factor=BACKOFF_SECONDS,
             raise_on_status=False,
             redirect=False,
             retry_after_max=LONGEST_WAIT_SECONDS,
