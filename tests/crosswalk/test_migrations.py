@@ -1,10 +1,9 @@
 """Every earlier schema, with rows in it, becomes the newest one; so it does after a kill and when two are at it."""
 
 import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,8 @@ _FIRST_WITH_KEYS = 10
 _RENAMED = {"identity_event": {"kind", "parts"}}
 """What 0013 calls otherwise; its own test tells how."""
 _OF_KEYRING = ("keyring_fingerprint", "site_key", "wrapping_key_slot", "wrapping_key")
+_STOPPED = 0x570BBED
+"""Advisory lock that the test holds, and a migration stops at."""
 ROWS = Path(__file__).with_name("rows_of_each_migration")
 
 CATALOG = {
@@ -228,37 +229,28 @@ def test_a_server_that_is_killed_in_the_middle_of_a_step(tmp_path: Path, fresh: 
 @contextmanager
 def stopped_within(dsn: str, number: int) -> Iterator[Any]:
     """A process that migrates and stops within a step, its work done and not committed."""
-    there = FRESH.Event()
-    process = FRESH.Process(target=_stop_within, args=(dsn, number, there))
-    process.start()
-    try:
-        assert there.wait(60)
-        yield process
-    finally:
-        process.kill()
-        process.join()
+    process = FRESH.Process(target=_stop_within, args=(dsn, number))
+    with closing(psycopg.connect(dsn, autocommit=True)) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", (_STOPPED,))
+        process.start()
+        try:
+            waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+            while not holder.execute(waits, (_STOPPED,)).fetchone():
+                assert process.is_alive()
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.kill()
+            process.join()
 
 
-def _stop_within(dsn: str, number: int, there: Any) -> None:
-    """Migrate, and never come back from the end of step ``number``: the work of one process."""
-    waiting = b"; SELECT pg_sleep(3)"
+def _stop_within(dsn: str, number: int) -> None:
+    """Migrate, and wait at the end of step ``number`` for a lock: the work of one process."""
+    waiting = f"; SELECT pg_advisory_xact_lock({_STOPPED})".encode()
     steps = [replace(step, sql=step.sql + waiting) if step.number == number else step for step in STEPS]
-    with psycopg.connect(dsn, autocommit=True) as watcher:
-
-        def tell() -> None:
-            while True:
-                asleep = watcher.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-                ).fetchone()
-                if asleep:
-                    there.set()
-                    return
-                time.sleep(0.05)
-
-        threading.Thread(target=tell, daemon=True).start()
-        migrations.migrations = lambda: tuple(steps)  # type: ignore[assignment]
-        with psycopg.connect(dsn) as connection:
-            migrations.migrate(connection)
+    migrations.migrations = lambda: tuple(steps)  # type: ignore[assignment]
+    with psycopg.connect(dsn) as connection:
+        migrations.migrate(connection)
 
 
 def _bind(dsn: str, keyring_file: Path, number: int) -> None:

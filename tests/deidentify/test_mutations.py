@@ -175,11 +175,13 @@ def _in_child(raw: bytes, folder: Path) -> tuple[str, int, float]:
 def _bomb(megabytes: int, unit: bytes) -> bytes:
     """Return a deflated object whose data set goes on for megabytes of the same."""
     data_set = write(Instance(syntax=DEFLATED).nodes(), DEFLATED)
+    block = _deflated(unit * ((1 << 20) // len(unit)), zlib.Z_FULL_FLUSH)
+    return part10(_deflated(data_set, zlib.Z_FULL_FLUSH) + block * megabytes + _deflated(b"", zlib.Z_FINISH), DEFLATED)
+
+
+def _deflated(data: bytes, ending: int) -> bytes:
     deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    pieces = [deflater.compress(data_set)]
-    block = unit * ((1 << 20) // len(unit))
-    pieces += [deflater.compress(block) for _ in range(megabytes)]
-    return part10(b"".join(pieces) + deflater.flush(), DEFLATED)
+    return deflater.compress(data) + deflater.flush(ending)
 
 
 @pytest.mark.parametrize(
