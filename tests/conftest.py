@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.beginnings import Beginnings
 from tests.databases import Databases
 from tests.site import Ingested, Site, ingest_sample, opened_site
 from xdist.remote import Producer
@@ -118,12 +119,21 @@ def sample_wave_2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sampl
     return folder, write_sample(folder, wave=2)
 
 
+@pytest.fixture(scope="session")
+def beginnings(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
+    return Beginnings(databases, tmp_path_factory.mktemp("beginnings"))
+
+
 @pytest.fixture
 def site(
-    clinical_orthanc: OrthancServer, research_orthanc: OrthancServer, crosswalk_dsn: str, tmp_path: Path
+    clinical_orthanc: OrthancServer,
+    research_orthanc: OrthancServer,
+    crosswalk_dsn: str,
+    beginnings: Beginnings,
+    tmp_path: Path,
 ) -> Iterator[Site]:
     """Two empty PACS, a migrated crosswalk and empty folders, and the environment that leads every step to them."""
-    with opened_site(clinical_orthanc, research_orthanc, crosswalk_dsn, tmp_path) as opened:
+    with opened_site(clinical_orthanc, research_orthanc, crosswalk_dsn, tmp_path, beginnings) as opened:
         yield opened
 
 

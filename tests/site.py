@@ -22,6 +22,8 @@ import psycopg
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from tests.beginnings import Beginnings, Made
+from tests.pacs_content import objects_in, put
 
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -187,6 +189,15 @@ class Site:
     research: OrthancServer
     dsn: str
     folder: Path
+    beginnings: Beginnings | None = None
+
+    def begin(self, make: "Callable[[Site], Made]") -> Made:
+        """Do to an empty site what many tests begin with, and return what is told of it.
+
+        From the second time on nothing is done: PACS, crosswalk and folder become what they were after the first time.
+        What ``make`` tells must be true of each of these sites.
+        """
+        return self.beginnings.at(self, make) if self.beginnings else make(self)
 
     @property
     def staging(self) -> Path:
@@ -290,13 +301,8 @@ class Site:
         return found
 
     def research_objects(self) -> dict[str, bytes]:
-        """Every object in the research PACS, by SOP Instance UID; read by Orthanc's own interface, not by ours."""
-        objects = {}
-        with self.research.session() as session:
-            for row in session.get(f"{self.research.url}/instances", timeout=60).json():
-                data = session.get(f"{self.research.url}/instances/{row}/file", timeout=60).content
-                objects[str(read(data).SOPInstanceUID)] = data
-        return objects
+        """Every object in the research PACS, by SOP Instance UID."""
+        return objects_in(self.research)
 
     def expected(self, *sources: bytes, profile: str = "research") -> dict[str, str]:
         """Return SOP Instance UID and digest of what these sources must become, by the engine alone."""
@@ -336,18 +342,12 @@ class Site:
         assert self.staged_files() == []
 
 
-def put(server: OrthancServer, *objects: bytes | Path) -> None:
-    """Put objects into a PACS."""
-    with server.session() as session:
-        for one in objects:
-            data = one.read_bytes() if isinstance(one, Path) else one
-            session.post(f"{server.url}/instances", data=data, timeout=60).raise_for_status()
-
-
 @contextmanager
-def opened_site(clinical: OrthancServer, research: OrthancServer, dsn: str, folder: Path) -> Iterator[Site]:
+def opened_site(
+    clinical: OrthancServer, research: OrthancServer, dsn: str, folder: Path, beginnings: Beginnings | None = None
+) -> Iterator[Site]:
     """Migrate the crosswalk and set the environment."""
-    site = Site(clinical, research, dsn, folder)
+    site = Site(clinical, research, dsn, folder, beginnings)
     Keyring.generate(folder / "keyring.json")
     SigningKey.generate(folder / "audit_key.pem")
     with Crosswalk(dsn, site.keyring) as crosswalk:

@@ -32,9 +32,18 @@ def events() -> list[dict[str, object]]:
 @pytest.fixture
 def renamed(site: Site) -> Site:
     """A site where a patient came back under another name."""
+    site.begin(_came_back)
+    return site
+
+
+def _came_back(site: Site) -> None:
     site.ingest(*slices(study("before")))
     site.ingest(*slices(study("after", RENAMED, number=2)))
-    return site
+
+
+def _two_patients(site: Site) -> None:
+    site.ingest(*slices(study("one")), *slices(study("other", OTHER)))
+    assert site.rows("SELECT count(*) FROM crosswalk.patient") == [(2,)]
 
 
 def test_list_tells_what_waits_without_phi(renamed: Site) -> None:
@@ -94,8 +103,7 @@ def test_uphold_closes_the_event_and_holds_on(renamed: Site) -> None:
 class TestMerge:
     @pytest.fixture
     def two(self, site: Site) -> Site:
-        site.ingest(*slices(study("one")), *slices(study("other", OTHER)))
-        assert site.rows("SELECT count(*) FROM crosswalk.patient") == [(2,)]
+        site.begin(_two_patients)
         return site
 
     def test_by_a_file_of_changed_ids(self, two: Site, tmp_path: Path) -> None:

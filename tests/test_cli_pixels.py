@@ -26,12 +26,16 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
 @pytest.fixture
 def waiting(site: Site) -> Site:
     """A site where an instance waits for its device."""
+    site.begin(_held)
+    return site
+
+
+def _held(site: Site) -> None:
     dataset = ct(OF)
     dataset.BurnedInAnnotation = "YES"
     dataset.ManufacturerModelName = "Scanner Nine"
     site.ingest(encoded(dataset))
     assert set(site.states().values()) == {"held(unconfirmed-device)"}
-    return site
 
 
 def device() -> dict[str, object]:

@@ -25,9 +25,13 @@ def quick_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def events(site: Site) -> list[dict[str, Any]]:
+    site.begin(_of_two_studies)
+    return events_in(site.folder / "openlineage")
+
+
+def _of_two_studies(site: Site) -> None:
     site.load(*slices(study("one")), *slices(study("two", person(2))))
     Run(GENERATED).complete()
-    return events_in(site.folder / "openlineage")
 
 
 def named(events: list[dict[str, Any]], job: str, kind: str = "COMPLETE") -> dict[str, Any]:

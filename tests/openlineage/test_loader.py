@@ -45,9 +45,13 @@ def by_run(events: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]
 
 @pytest.fixture
 def ran(site: Site) -> Site:
+    site.begin(_of_one_study)
+    return site
+
+
+def _of_one_study(site: Site) -> None:
     site.load(*slices(study("one")))
     Run(RUN).complete()
-    return site
 
 
 def test_all_events_are_kept_as_they_were_sent(ran: Site) -> None:

@@ -53,11 +53,15 @@ class Clinic:
 
 
 def clinic(site: Site) -> Clinic:
+    return Clinic(site, *site.begin(_filled))
+
+
+def _filled(site: Site) -> tuple[list[bytes], str, set[str], set[str], ReleaseRow]:
     sources = [*slices(GONE), *slices(KEPT, [1, 2])]
     site.ingest(*sources)
     pseudonym = str(site.account(GONE).pseudonym)
     former, kept = (set(site.expected(*some)) for some in (sources[:3], sources[3:]))
-    return Clinic(site, sources, pseudonym, former, kept, release(site, former | kept))
+    return sources, pseudonym, former, kept, release(site, former | kept)
 
 
 def release(site: Site, uids: set[str], project: str = "lung-ai") -> ReleaseRow:

@@ -30,6 +30,11 @@ WHY = "to see what the device of Mrs Thistlemantle writes"
 @pytest.fixture
 def waiting(site: Site) -> Site:
     """Two pictures wait for somebody to look at their device."""
+    site.begin(_held)
+    return site
+
+
+def _held(site: Site) -> None:
     of = study("looked at")
     for number in (1, 2):
         dataset = ct(of, number)
@@ -37,7 +42,6 @@ def waiting(site: Site) -> Site:
         site.load(encoded(dataset))
     Run().complete()
     assert set(site.states().values()) == {"held(unconfirmed-device)"}
-    return site
 
 
 @pytest.fixture

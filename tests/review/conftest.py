@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from pydicom.uid import JPEGBaseline8Bit
 from starlette.testclient import TestClient
+from tests.command import COMMAND
 from tests.deidentify.pixels.pictures import Pixels, instance, slice_of_body, with_text
 from tests.site import Run, Site, judge_by_counts, read
 
@@ -28,7 +28,6 @@ from dicomanon.review.door import Door
 from dicomanon.review.looks import Looks
 from dicomanon.settings import ClinicalSettings
 
-COMMAND = Path(sys.executable).parent / "dicomanon"
 PORT = 8765
 HERE = f"http://127.0.0.1:{PORT}"
 WHY = "to see what Sono Nine writes"
@@ -80,6 +79,11 @@ def quick_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def waiting(site: Site) -> Site:
     """Six pictures of one device wait, in three studies, and one object that cannot be decoded."""
+    site.begin(_held)
+    return site
+
+
+def _held(site: Site) -> None:
     pictures = [
         of_device(study, number, banner(text=f"{NAME} {study}{number}"))
         for study in range(STUDIES)
@@ -88,7 +92,6 @@ def waiting(site: Site) -> Site:
     site.load(*pictures, undecodable(7))
     Run().complete()
     assert sorted(site.states().values()) == ["held(unconfirmed-device)"] * 6 + ["held(undecodable-pixels)"] * 1
-    return site
 
 
 class Links(HTMLParser):

@@ -2,14 +2,14 @@
 
 import json
 import re
-import subprocess
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from tests.command import dicomanon
 from tests.proxy import Reply, proxy
-from tests.review.conftest import COMMAND, HERE, NAME, WHY, Opening, Reviewer, banner, of_device
+from tests.review.conftest import HERE, NAME, WHY, Opening, Reviewer, banner, of_device
 from tests.site import Run, Site, ct, encoded, study
 
 from dicomanon.local_stack.ports import free_port
@@ -377,7 +377,8 @@ class TestTheDoor:
 
 
 def command(*arguments: str) -> str:
-    done = subprocess.run([COMMAND, "pixels", *arguments], capture_output=True, text=True, timeout=120, check=True)
+    done = dicomanon("pixels", *arguments)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

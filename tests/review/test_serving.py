@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from tests.review.conftest import COMMAND, NAME, WHY, Links, Served
+from tests.command import COMMAND, dicomanon
+from tests.review.conftest import NAME, WHY, Links, Served
 from tests.site import Site
 
 from dicomanon.console import DONE, FATAL
@@ -130,6 +131,4 @@ def test_refused_without_a_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def review(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "pixels", "review", *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    return dicomanon("pixels", "review", *arguments)

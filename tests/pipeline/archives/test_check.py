@@ -57,6 +57,14 @@ def take_out(server: OrthancServer, uid: str) -> bytes:
     return data
 
 
+def with_a(site: Site) -> None:
+    site.ingest(*slices(A))
+
+
+def with_a_and_b(site: Site) -> None:
+    site.ingest(*slices(A), *slices(B))
+
+
 def objects_of(site: Site, of: Any) -> dict[str, bytes]:
     """What the research PACS has of a study."""
     uid = research_study(site, of)
@@ -75,13 +83,13 @@ def before_research(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
 
 
 def test_nothing_differs_after_a_run(site: Site) -> None:
-    site.ingest(*slices(A), *slices(B))
+    site.begin(with_a_and_b)
     assert checked(site, digests=10) == {}
     assert site.rows("SELECT count(*) FROM crosswalk.archive_survey") == [(0,)]
 
 
 def test_what_the_clinical_pacs_has_and_the_ledger_does_not(site: Site) -> None:
-    site.ingest(*slices(A))
+    site.begin(with_a)
     site.load(*slices(A, [7]), *slices(B))
     assert checked(site) == {"not-in-ledger": 1, "clinical-count-differs": 1, "instances-not-in-ledger": 1}
     Run().complete()
@@ -102,7 +110,7 @@ def test_what_is_gone_from_the_clinical_pacs(site: Site) -> None:
 
 
 def test_what_was_stored_and_is_missing_and_comes_back(site: Site) -> None:
-    site.ingest(*slices(A), *slices(B))
+    site.begin(with_a_and_b)
     uid = sorted(objects_of(site, A))[0]
     data = take_out(site.research, uid)
     whole = objects_of(site, B).values()
@@ -158,7 +166,7 @@ def test_what_was_removed_is_missed_by_nobody_and_noticed_when_it_is_there_again
 def test_the_task_is_red_when_something_is_lost_and_otherwise_as_the_site_asks(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.ingest(*slices(A))
+    site.begin(with_a)
     put(site.research, encoded(ct(B)))
     key = Run().key("check")
     assert reconcile_archives(key, minutes=None, digests=0)["study-unknown"] == 1
@@ -173,7 +181,7 @@ def test_the_task_is_red_when_something_is_lost_and_otherwise_as_the_site_asks(
 
 def test_strays_are_sealed_and_shown_to_who_says_why(site: Site) -> None:
     stray_study, stray_instance = ct(B), ct(A, 9)
-    site.ingest(*slices(A))
+    site.begin(with_a)
     stray_instance.StudyInstanceUID = research_study(site, A)
     put(site.research, encoded(stray_study), encoded(stray_instance))
     found = checked(site)
@@ -195,7 +203,7 @@ def test_strays_are_sealed_and_shown_to_who_says_why(site: Site) -> None:
 
 
 def test_another_patient_id_in_the_research_pacs(site: Site) -> None:
-    site.ingest(*slices(A))
+    site.begin(with_a)
     objects = site.research_objects()
     take_out(site.research, research_study(site, A))
     for data in objects.values():
@@ -206,7 +214,7 @@ def test_another_patient_id_in_the_research_pacs(site: Site) -> None:
 
 
 def test_other_bytes_of_a_stored_instance(site: Site) -> None:
-    site.ingest(*slices(A))
+    site.begin(with_a)
     uid = sorted(site.research_objects())[0]
     original = take_out(site.research, uid)
     changed = read(original)
@@ -250,7 +258,7 @@ def _age(site: Site, *, hours: int) -> None:
 def test_a_study_that_cannot_be_listed_hides_no_other_and_makes_nothing_gone(
     site: Site, before_research: Proxy
 ) -> None:
-    site.ingest(*slices(A), *slices(B))
+    site.begin(with_a_and_b)
     take_out(site.research, sorted(site.research_objects())[0])
     assert checked(site) == {"instance-missing": 1}
     (bad,) = [row[1] for row in site.rows(
@@ -269,7 +277,7 @@ def test_a_study_that_cannot_be_listed_hides_no_other_and_makes_nothing_gone(
 
 
 def test_a_survey_that_breaks_off_is_said_and_makes_nothing_gone(site: Site, before_research: Proxy) -> None:
-    site.ingest(*slices(A))
+    site.begin(with_a)
     put(site.research, encoded(ct(B)))
     assert checked(site) == {"study-unknown": 1}
 
