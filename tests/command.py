@@ -8,6 +8,7 @@ import atexit
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ COMMAND = Path(sys.executable).parent / "dicomanon"
 """For what is about the program itself, or about a process that stays."""
 
 SECONDS = 120
-"""After which a command is called hung."""
+"""After which a command is killed, since it hangs."""
 
 _IMPORTED = (
     "dicomanon.cli",
@@ -75,7 +76,6 @@ def dicomanon(
 @cache
 def _server() -> socket:
     ours, its = socketpair(AF_UNIX, SOCK_SEQPACKET)
-    ours.settimeout(SECONDS)
     # Not this folder before the standard library's: it has a site.py, too.
     process = subprocess.Popen(
         [sys.executable, "-P", __file__, str(its.fileno())],
@@ -110,6 +110,7 @@ def _become(files: list[int], arguments: list[str], environment: dict[str, str],
     from dicomanon.cli import main
 
     os.setsid()
+    signal.alarm(SECONDS)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
