@@ -133,8 +133,12 @@ class TestMaking:
         with psycopg.connect(postgres_server.dsn(), autocommit=True) as administrator:
             owner = sql.Identifier(connection_environment(crosswalk_dsn)["PGUSER"])
             administrator.execute(sql.SQL("REVOKE dicomanon_backup FROM {}").format(owner))
-        with pytest.raises(Fatal, match="may not act as dicomanon_backup"):
-            make_backup(crosswalk_dsn, root, key)
+            try:
+                with pytest.raises(Fatal, match="may not act as dicomanon_backup"):
+                    make_backup(crosswalk_dsn, root, key)
+            finally:
+                # All crosswalks of the tests have the same owner.
+                administrator.execute(sql.SQL("GRANT dicomanon_backup TO {}").format(owner))
         assert list(stored_backups(root)) == []
 
     def test_a_server_that_is_not_there_is_retriable(self, root: Path, key: BackupKey) -> None:
