@@ -13,6 +13,10 @@ sealed form, which can be used again as it is. Choices and numbers stay in clear
 **What waits.** Requests by what identifies people, those that lead to few patients, and those that differ by few from
 an earlier one of the project wait in `await_approval` for somebody else than the requester, as the project's terms say.
 
+**What is missing here** the clinical PACS is asked for if you say so, by the next runs of `ingest_studies`; the request
+waits in `await_studies`, in no slot, until what was found went through, or until the site's time is over. What cannot
+be released looks like what was not found.
+
 **Owner.** Research informatics.
 
 **On failure.** `validate_request` says what to correct, without repeating it. Anything else: trigger again; a release
@@ -20,15 +24,23 @@ that was made stays, and a new one gets the next number.
 """
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort_approval import asked, await_approval
 from dicomanon.cohort_form import cohort_params
-from dicomanon.dag_policy import default_args, task_key
+from dicomanon.dag_policy import RETRY_DELAY, default_args, task_key
+
+AT_ONCE = 4
+"""Requests that are resolved at once."""
+WAITING_OR_NOT = 100
+"""Requests at once that wait or are resolved: the one that waits for weeks must not stop others."""
+LONGEST_WAIT = timedelta(days=8)
+"""More than a site can choose; the crosswalk says when the waiting is over."""
 
 log = logging.getLogger(COHORT_DAG_ID)
 
@@ -46,7 +58,7 @@ def step(function: Any) -> dict[str, int | None]:
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
-    max_active_runs=4,
+    max_active_runs=WAITING_OR_NOT,
     # Requests come from people and programs with a login, by the trigger; not from other DAGs, backfills or assets.
     allowed_run_types=["manual"],
     access_control={"Researcher": {"can_read", "can_edit"}},
@@ -65,6 +77,26 @@ def cohort_extraction() -> None:
         return step(check_request)
 
     @task
+    def request_missing() -> dict[str, int | None]:
+        """Have the clinical PACS asked; skipped where the request does not want that."""
+        from dicomanon.cohort.pulling import request_missing
+
+        counts = step(request_missing)
+        if not counts["entries"]:
+            raise AirflowSkipException
+        return counts
+
+    @task.sensor(poke_interval=RETRY_DELAY, timeout=LONGEST_WAIT, mode="reschedule")
+    def await_studies() -> bool:
+        """Ask now and then; in between nothing is occupied."""
+        from dicomanon.cohort.pulling import is_over
+        from dicomanon.pipeline.task import look
+
+        request = asked()
+        return look(lambda runtime: is_over(runtime, request), request.dag_id)
+
+    # A request that has nothing pulled goes on past skipped tasks; after a failed one, none does.
+    @task(trigger_rule="none_failed", max_active_tis_per_dag=AT_ONCE)
     def resolve_and_release() -> dict[str, int | None]:
         from dicomanon.cohort.extract import extract
 
@@ -83,7 +115,7 @@ def cohort_extraction() -> None:
         return counts
 
     released = resolve_and_release()
-    validate_request() >> await_approval() >> released
+    validate_request() >> await_approval() >> request_missing() >> await_studies() >> released
     summarise(released)
 
 

@@ -101,6 +101,12 @@ def cohort_params() -> dict[str, Param]:
         ),
         "days_before": _number("Days before", "How many days before the index date a study may be.", STUDIES),
         "days_after": _number("Days after", "How many days after the index date a study may be.", STUDIES),
+        "pull_missing": Param(
+            False, type="boolean", title="Pull what is missing",
+            description="Asks the clinical PACS for studies of the Patient IDs, index dates and accession numbers above"
+            " that are not here yet, and waits for them. Not with *Only count*, which pulls nothing.",
+            section=STUDIES,
+        ),
         "description_words": _study_list(
             "Description words", "One per line; all must occur in the study's or its series' description."
         ),

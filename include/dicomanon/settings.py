@@ -167,6 +167,8 @@ class Settings(ClinicalSettings):
     """When a check of the archives is red: if something stored is missing, or if anything differs that may stay."""
     archives_minutes: Annotated[int, Field(ge=0)] = 120
     """How long a check compares instances one by one; the next one goes on where it stopped."""
+    pull_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """How long a cohort request waits for what it has the clinical PACS asked for, and for what comes of it."""
     unsettled_hours: Annotated[int, Field(ge=1)] = 48
     """After this time an instance that is not settled, or a folder in staging, is a difference."""
 

@@ -32,6 +32,7 @@ from dicomanon.signing import SigningKey
 class Site:
     release_dir: Path
     default_issuer: str = "HOME"
+    pull_hours: int = 24
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ def test_profiles_are_allowed_by_name_or_by_version() -> None:
         ({"sex"}, 0, False, False, {ApprovalFor.SMALL_COHORT}),
         ({"sex"}, 9, True, False, set()),
         ({"sex"}, 99, True, True, {ApprovalFor.OVERLAP}),
-        ({"index_dates"}, 1, False, True, set(ApprovalFor)),
+        ({"index_dates", "pull_missing"}, 99, False, False, {ApprovalFor.IDENTIFIERS, ApprovalFor.PULL}),
+        ({"index_dates", "pull_missing"}, 99, True, False, {ApprovalFor.IDENTIFIERS}),
+        ({"index_dates", "pull_missing"}, 1, False, True, set(ApprovalFor)),
     ],
 )
 def test_what_has_to_wait(

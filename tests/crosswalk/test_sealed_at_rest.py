@@ -20,6 +20,7 @@ from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.people import CACHE_SECONDS
 from dicomanon.crosswalk.projects.requests import CohortOf
 from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms
+from dicomanon.crosswalk.pulls import FoundStudy
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.crosswalk.rows import IdentityEventKind
@@ -81,6 +82,7 @@ def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
     crosswalk.requests.hold(cohort, "ravi", held_for, asked={"sex": 1}, purpose="AUDITWORD of MRN-7731")
     crosswalk.requests.decide(cohort.request_key, approved=True, actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.requests.tell(cohort, 2, ())
+    crosswalk.pulls.want("cohort_extraction/r", "MRN-7731", 1, at=NOW, wait=timedelta(hours=1), **why)
     crosswalk.projects.set("LUNG", terms, actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
     crosswalk.profiles.approve("site@1", actor="bob", reason="AUDITWORD of MRN-7731")
@@ -103,6 +105,11 @@ def _reidentify(crosswalk: Crosswalk) -> None:
 def _decide(crosswalk: Crosswalk) -> None:
     """Take every decision about identities that leaves a row."""
     discover(crosswalk, f"{UID}.2", sightings(f"{UID}.2", 1))
+    crosswalk.pulls.want(
+        "cohort_extraction/2", UID, 1, at=NOW, wait=timedelta(hours=1), actor="ada", reason="AUDITWORD"
+    )
+    (_, pull) = crosswalk.pulls.unasked(NOW)
+    assert crosswalk.pulls.answered(pull.id, [FoundStudy(f"{UID}.2", ("TOLEDO", "MRN-9902"))], NOW)
     Run(crosswalk).record(ROE)
     signed = Signed("ada", "AUDITWORD of MRN-7731")
     events = {event.kind: event.id for event in crosswalk.identities.events()}

@@ -74,14 +74,14 @@ _SHAPE = frozenset(
      "group_by", "sort_by", "dry_run"}
 )  # fmt: skip
 """What is made of the studies that meet the request."""
-_SELECT_NOTHING = _SHAPE | {"project", "purpose", "days_before", "days_after"}
+_SELECT_NOTHING = _SHAPE | {"project", "purpose", "days_before", "days_after", "pull_missing"}
 """What is no criterion, beside what only leaves out."""
 _NOT_OF_CONTROLS = _SHAPE | {
     "purpose", "patient_ids", "names_with_birth_dates", "accession_numbers", "index_dates", "days_before", "days_after",
-    "description_words", "exclude_description_words",
+    "pull_missing", "description_words", "exclude_description_words",
 }  # fmt: skip
 """What is asked of cases alone."""
-_MEAN_NOTHING = {"purpose", "dry_run"}
+_MEAN_NOTHING = {"purpose", "pull_missing", "dry_run"}
 """What does not change which cohort is asked for."""
 
 
@@ -113,6 +113,8 @@ class CohortCriteria(BaseModel):
     index_dates, days_before, days_after
         Studies of these patients from so many days before their date to so many after; of one patient, any date will
         do. One that is not given is 0.
+    pull_missing
+        Whether the clinical PACS is asked for studies of these patients and accession numbers that are missing here.
     description_words
         Words that must all occur in the study's or its series' description, in any case.
     referring_service_words
@@ -172,6 +174,7 @@ class CohortCriteria(BaseModel):
     index_dates: _IndexDates = ()
     days_before: _Days = None
     days_after: _Days = None
+    pull_missing: Annotated[bool, Field(strict=True)] = False
     description_words: _Lines = ()
     referring_service_words: _Lines = ()
     modality: Annotated[tuple[_Modality, ...], _Read] = ()
@@ -218,7 +221,25 @@ class CohortCriteria(BaseModel):
             raise ValueError("split_train, split_validation and split_test do not add up to 100")
         if self.controls_per_case is None and any(name.startswith("control_") for name in self.given()):
             raise ValueError("controls are asked for by controls_per_case")
+        if self.pull_missing:
+            self._require_that_a_pacs_can_be_asked()
         return self
+
+    def _require_that_a_pacs_can_be_asked(self) -> None:
+        named = {
+            "patient_ids": self.patient_ids,
+            "index_dates": [entry.patient_id for entry in self.index_dates],
+            "accession_numbers": self.accession_numbers,
+        }
+        if not any(named.values()):
+            raise ValueError("pull_missing asks for patient_ids, index_dates or accession_numbers: give some")
+        for name, entries in named.items():
+            places = [str(place) for place, entry in enumerate(entries, start=1) if _MEANS_MORE.search(entry)]
+            if places:
+                raise ValueError(
+                    f"{name} (entry {', '.join(places[:_MOST_PROBLEMS])}): a PACS takes *, ? and \\ for other numbers, "
+                    "too: correct it, or ask without pull_missing"
+                )
 
     def __repr__(self) -> str:
         return f"CohortCriteria({MASK})"
@@ -292,6 +313,8 @@ class CohortCriteria(BaseModel):
 
 
 _MOST_PROBLEMS = 20
+_MEANS_MORE = re.compile(r"[*?\\\x00-\x1f\x7f]")
+"""Wildcards and the separator of values (PS3.4 C.2.2.2), and what no such value may have (PS3.5 6.2)."""
 
 
 def split_patient_id(text: str, default_issuer: str) -> tuple[str, str]:

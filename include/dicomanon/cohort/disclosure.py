@@ -25,6 +25,7 @@ from dicomanon.cohort.attrition import Step
 if TYPE_CHECKING:
     from dicomanon.cohort.gathering import Cohort
     from dicomanon.cohort.manifest import ManifestCounts
+    from dicomanon.crosswalk.pulls import PullStanding
 
 ROUNDED_TO = 5
 
@@ -117,6 +118,17 @@ def told_of_release(cohort: "Cohort", held: "ManifestCounts", minimum: int) -> T
         **{f"unmatched_{name}": len(places) for name, places in cohort.unmatched.items()},
         "controls": cohort.controls,
         FEWER_THAN: minimum,
+    }
+
+
+def told_of_pull(standing: "PullStanding | None", minimum: int) -> Told:
+    """Return what is told of a pull: what was held, has withdrawn, or was never there is nowhere in it."""
+    if standing is None:
+        return {}
+    return {
+        "pull_identifiers": standing.entries if standing.was_asked else 0,
+        "pull_studies_arrived": told(standing.arrived, minimum, patients=standing.arrived_patients),
+        "pull_studies_not_yet": told(standing.pending, minimum, patients=standing.pending_patients),
     }
 
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from dicomanon import __version__
 from dicomanon.cohort.criteria import CohortCriteria
-from dicomanon.cohort.disclosure import Told, attrition, told_of_cohort, told_of_release
+from dicomanon.cohort.disclosure import Told, attrition, told_of_cohort, told_of_pull, told_of_release
 from dicomanon.cohort.gathering import Cohort, gather
 from dicomanon.cohort.left_out import answers
 from dicomanon.cohort.manifest import ManifestCounts, counts, manifest_table
@@ -53,6 +53,11 @@ class ReleaseSettings(Protocol):
     @property
     def default_issuer(self) -> str:
         """Issuer of Patient ID of identifiers that name none."""
+        ...
+
+    @property
+    def pull_hours(self) -> int:
+        """How long a request waits for what it has the clinical PACS asked for."""
         ...
 
 
@@ -126,9 +131,10 @@ def extract(services: Services, request: CohortRequest) -> Told:
     cohort = resolved(services, request, criteria, project)
     require_told(crosswalk, project, criteria, cohort_of(services.keyring, criteria, request.key, cohort))
     instances, minimum = cohort.instances, project.terms.minimum_patients
+    pulled = told_of_pull(crosswalk.pulls.standing(request.key, datetime.now(UTC)), minimum)
     if criteria.dry_run or not instances:
         held = counts(manifest_table(instances))
-        return told_of_cohort(cohort, held, criteria.counts(), minimum) | {"release": 0}
+        return told_of_cohort(cohort, held, criteria.counts(), minimum) | pulled | {"release": 0}
     key = site_key()
     release = crosswalk.releases.create(
         criteria.project,
@@ -136,7 +142,7 @@ def extract(services: Services, request: CohortRequest) -> Told:
         services.keyring.index("cohort.criteria", criteria.canonical()),
         [instance.instance_id for instance in instances],
         request_key=request.key,
-        record=_record(crosswalk, request, criteria, project, cohort).to_json(),
+        record=_record(crosswalk, request, criteria, project, cohort, pulled).to_json(),
     )
     target = release_folder(settings.release_dir, release)
     if not target.exists():
@@ -145,11 +151,16 @@ def extract(services: Services, request: CohortRequest) -> Told:
         # A removal may have ended it since it was entered, and then looked for its folder in vain.
         mark_if_ended(crosswalk, settings.release_dir, release)
     _log_unmatched(cohort.unmatched)
-    return told_of_release(cohort, _written_counts(target), minimum) | {"release": release.number}
+    return told_of_release(cohort, _written_counts(target), minimum) | pulled | {"release": release.number}
 
 
 def _record(
-    crosswalk: "Crosswalk", request: CohortRequest, criteria: CohortCriteria, project: ProjectVersion, cohort: Cohort
+    crosswalk: "Crosswalk",
+    request: CohortRequest,
+    criteria: CohortCriteria,
+    project: ProjectVersion,
+    cohort: Cohort,
+    pulled: Told,
 ) -> ReleaseRecord:
     """Return what the release is made of beside the crosswalk's ledger."""
     facts = {
@@ -161,6 +172,7 @@ def _record(
         "controls": cohort.controls,
         "attrition": attrition(cohort.attrition, project.terms.minimum_patients),
         "fewer_than": project.terms.minimum_patients,
+        **pulled,
         **{f"unmatched_{name}": list(places) for name, places in cohort.unmatched.items()},
         **_terms_of(project, datetime.now(UTC).date()),
     }

@@ -136,6 +136,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _sealed_list("index_dates"),
             _number("days_before"),
             _number("days_after"),
+            Parameter("pull_missing", type="boolean"),
             _sealed_list("description_words"),
             _sealed_list("referring_service_words"),
             # series

@@ -89,6 +89,7 @@ def reasons_to_hold(
         ApprovalFor.IDENTIFIERS: not IDENTIFYING.isdisjoint(asked_by),
         ApprovalFor.SMALL_COHORT: not dry_run and patients < terms.minimum_patients,
         ApprovalFor.OVERLAP: is_near,
+        ApprovalFor.PULL: not dry_run and "pull_missing" in asked_by,
     }
     return frozenset(reason for reason, holds in found.items() if holds) & terms.approval_for
 

@@ -7,6 +7,8 @@ from dicomanon.crosswalk.projects.requests import CohortOf
 from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectVersion
 from dicomanon.errors import Fatal
 
+NEEDS_APPROVAL = "the request needs an approval that it does not have: trigger it anew"
+
 if TYPE_CHECKING:
     from dicomanon.cohort.criteria import CohortCriteria
     from dicomanon.cohort.gathering import Cohort
@@ -31,11 +33,22 @@ def require_told(crosswalk: "Crosswalk", project: ProjectVersion, criteria: "Coh
         It was refused, or needs an approval that it does not have; the message does not say for what.
     """
     terms = project.terms
-    standing = crosswalk.requests.approval(cohort.request_key)
-    if standing is not None and standing.approved is False:
-        raise Fatal("the request was refused: whoever answered it can say why")
-    approved = standing.held_for if standing is not None and standing.approved else frozenset()
+    approved = approved_for(crosswalk, cohort.request_key)
     reasons = reasons_to_hold(terms, criteria.given(), patients=cohort.fewest, dry_run=criteria.dry_run, is_near=False)
     not_asked = frozenset(ApprovalFor) - terms.approval_for
     if not reasons <= approved or not crosswalk.requests.tell(cohort, terms.minimum_patients, approved | not_asked):
-        raise Fatal("the request needs an approval that it does not have: trigger it anew")
+        raise Fatal(NEEDS_APPROVAL)
+
+
+def approved_for(crosswalk: "Crosswalk", request_key: str) -> frozenset[ApprovalFor]:
+    """Return what somebody stands for.
+
+    Raises
+    ------
+    Fatal
+        The request was refused.
+    """
+    standing = crosswalk.requests.approval(request_key)
+    if standing is not None and standing.approved is False:
+        raise Fatal("the request was refused: whoever answered it can say why")
+    return standing.held_for if standing is not None and standing.approved else frozenset()

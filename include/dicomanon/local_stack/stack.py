@@ -44,6 +44,7 @@ CHOICES = (
     "DICOMANON_ARCHIVES_RED",
     "DICOMANON_ARCHIVES_MINUTES",
     "DICOMANON_UNSETTLED_HOURS",
+    "DICOMANON_PULL_HOURS",
 )
 """Settings that a site may choose; the command and the tasks must see the same, or a patient would be two."""
 

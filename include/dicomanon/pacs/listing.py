@@ -30,7 +30,7 @@ def list_instances(connection: Connection, study_uid: str) -> list[InstanceSight
         return connection.search_instances(study_uid, {}, (SERIES_UID, SOP_UID, SOP_CLASS_UID), limit, offset)
 
     instances = list_rows(fetch, _read_instance, page_size=connection.endpoint.page_size).rows
-    told = _told_number(connection, study_uid)
+    told = told_number(connection, study_uid)
     if told is None and not instances:
         return []
     if told != len(instances) or any(not instance.series_uid for instance in instances.values()):
@@ -41,8 +41,11 @@ def list_instances(connection: Connection, study_uid: str) -> list[InstanceSight
     return list(instances.values())
 
 
-def _told_number(connection: Connection, study_uid: str) -> int | None:
-    """Add up what the study's rows say: an archive that has it under several Patient IDs shows a row for each."""
+def told_number(connection: Connection, study_uid: str) -> int | None:
+    """Return how many instances the study's rows say it has, ``None`` where they do not say it all.
+
+    They are added up: an archive that has it under several Patient IDs shows a row for each.
+    """
     rows = connection.search_studies({STUDY_UID: study_uid}, (STUDY_UID, INSTANCES_OF_STUDY), _MOST_ROWS, 0)
     told = [number(row, INSTANCES_OF_STUDY) for row in rows if text(row, STUDY_UID) == study_uid]
     counts = [count for count in told if count is not None]

@@ -6,10 +6,11 @@ from typing import Self
 
 from dicomanon.errors import DicomanonError
 from dicomanon.identity import InstanceSighting, StudySighting
+from dicomanon.pacs.asking import StudyQuestions
 from dicomanon.pacs.census import ListedStudy, census
 from dicomanon.pacs.connection import Connection
 from dicomanon.pacs.endpoint import PacsEndpoint
-from dicomanon.pacs.listing import list_instances
+from dicomanon.pacs.listing import list_instances, told_number
 from dicomanon.pacs.rendered import rendered_frame
 from dicomanon.pacs.retrieve import retrieve
 from dicomanon.pacs.sweep import StudySweep
@@ -77,6 +78,15 @@ class ClinicalPacs:
     def census(self) -> Iterator[ListedStudy]:
         """Yield every study of the archive, see :func:`dicomanon.pacs.census.census`."""
         return census(self._connection, date.today())
+
+    def questions(self) -> StudyQuestions:
+        """Return what asks by Patient ID or accession number, see :mod:`dicomanon.pacs.asking`."""
+        return StudyQuestions(self._connection)
+
+    def sighting(self, study_uid: str) -> StudySighting:
+        """Return a study by its UID, with the number of instances that the PACS reports, under all its Patient IDs."""
+        told = told_number(self._connection, study_uid)
+        return StudySighting(study_uid, told or self._count_or_none(study_uid))
 
     def list_instances(self, study_uid: str) -> list[InstanceSighting]:
         """Return every instance of a study; none if the PACS does not know the study."""

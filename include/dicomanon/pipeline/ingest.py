@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Container, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 from dicomanon.crosswalk.action_counts import total
 from dicomanon.errors import Fatal
+from dicomanon.pipeline.asking import ask_for_wanted
 from dicomanon.pipeline.data_docs import batch_folder
 from dicomanon.pipeline.discover import discover as discover_studies
 from dicomanon.pipeline.first_run import require_ours
@@ -33,8 +34,14 @@ def discover(key: TaskKey, start: str | None, end: str | None, quiet_minutes: in
     def step(runtime: Runtime) -> Counts:
         runtime.crosswalk.archives.require_checked()
         require_ours(runtime)
-        runtime.crosswalk.ledger.open_run(key.dag_id, key.run_id)
-        return discover_studies(runtime, _date(start, "study_date_from"), _date(end, "study_date_to"), quiet_minutes)
+        window = _date(start, "study_date_from"), _date(end, "study_date_to")
+        run_id = runtime.crosswalk.ledger.open_run(key.dag_id, key.run_id)
+        asked = ask_for_wanted(runtime)
+        quiet = timedelta(minutes=runtime.settings.quiet_minutes if quiet_minutes is None else quiet_minutes)
+        asked_until = datetime.now(UTC) - quiet
+        found = discover_studies(runtime, *window, quiet_minutes)
+        runtime.crosswalk.pulls.take_up(run_id, asked_until)
+        return found | asked
 
     return run_step(step, key)
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -129,6 +129,7 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     crosswalk.requests.hold(cohort, "ravi", [ApprovalFor.OVERLAP], asked={"sex": 1}, purpose="why")
     crosswalk.requests.decide(cohort.request_key, approved=True, actor="ada", reason="why")
     crosswalk.requests.tell(cohort, 2, ())
+    crosswalk.pulls.want(cohort.request_key, "WANTED", 1, at=NOW, wait=timedelta(hours=1), actor="ravi", reason="why")
     asked = crosswalk.reidentification.ask(
         crosswalk.patients.get_or_create(DOE).pseudonym, actor="ada", reason="why", ticket="T-1", hours=1, per_day=9
     )

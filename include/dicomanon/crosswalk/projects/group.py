@@ -15,7 +15,7 @@ _LOCK_SPACE = 0x0D21
 
 _SELECT: LiteralString = (
     "SELECT project, version, title, lead_name, ethics_number, ethics_expires, retention_days, profiles, criteria,"
-    " minimum_patients, approval_for, set_by, set_at"
+    " minimum_patients, approval_for, from_before_pulls, set_by, set_at"
 )
 
 
@@ -188,7 +188,8 @@ def _require_name(name: str) -> None:
 
 
 def _version(row: Sequence[Any]) -> ProjectVersion:
-    project, version, title, lead, number, expires, days, profiles, criteria, minimum, approval_for, set_by, at = row
+    project, version, title, lead, number, expires, days, profiles, criteria, minimum, *approvals, set_by, at = row
+    approval_for, is_from_before_pulls = approvals
     terms = ProjectTerms(
         title=title,
         lead=lead,
@@ -198,6 +199,7 @@ def _version(row: Sequence[Any]) -> ProjectVersion:
         profiles=tuple(profiles),
         criteria=None if criteria is None else tuple(criteria),
         minimum_patients=minimum,
-        approval_for=frozenset(map(ApprovalFor, approval_for)),
+        approval_for=frozenset(map(ApprovalFor, approval_for))
+        | (frozenset({ApprovalFor.PULL}) if is_from_before_pulls else frozenset()),
     )
     return ProjectVersion(project, version, terms, set_by, at)

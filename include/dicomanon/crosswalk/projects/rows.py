@@ -14,6 +14,8 @@ class ApprovalFor(StrEnum):
     """It leads to fewer patients than the project's minimum; nobody is fewer, too."""
     OVERLAP = "overlap"
     """What it leads to, and what an earlier request of the project led to, differ by fewer patients than that."""
+    PULL = "pull"
+    """It has the clinical PACS asked for what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
