@@ -35,7 +35,7 @@ print(json.dumps({
         "tasks": {task.task_id: {
             "retries": task.retries, "pool": task.pool, "policy": type(task.retry_policy).__name__,
             "trigger_rule": task.trigger_rule.value, "name_template": task.map_index_template,
-            "downstream": sorted(task.downstream_task_ids),
+            "downstream": sorted(task.downstream_task_ids), "mode": getattr(task, "mode", ""),
         } for task in dag.tasks},
     } for dag in dags],
 }))
@@ -104,3 +104,25 @@ def test_ingest_ends_in_a_task_that_is_red_when_anything_is(ingest: dict[str, An
     assert leaves == ["announce"]
     assert ingest["tasks"]["announce"]["trigger_rule"] == "none_failed"
     assert ingest["tasks"]["reconcile"]["trigger_rule"] == "all_done"
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    (dag,) = probe(REPOSITORY / "dags" / "cohort_extraction.py", tmp_path_factory.mktemp("airflow"))["dags"]
+    return dag
+
+
+def test_a_cohort_is_approved_before_anything_is_pulled_for_it_and_pulled_before_it_is_released(
+    cohort: dict[str, Any],
+) -> None:
+    order = ["validate_request", "await_approval", "request_missing", "await_studies", "resolve_and_release"]
+    tasks = cohort["tasks"]
+    assert [tasks[name]["downstream"] for name in order] == [[name] for name in [*order[1:], "summarise"]]
+    # Past skipped tasks, and never past a failed one.
+    assert tasks["resolve_and_release"]["trigger_rule"] == "none_failed"
+    assert {tasks[name]["trigger_rule"] for name in order[:-1]} == {"all_success"}
+
+
+def test_a_cohort_request_that_waits_holds_no_slot_and_stops_no_other(cohort: dict[str, Any]) -> None:
+    assert cohort["tasks"]["await_studies"]["mode"] == "reschedule"
+    assert cohort["max_active_runs"] >= 100

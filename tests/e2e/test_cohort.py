@@ -188,6 +188,25 @@ def test_a_task_that_was_marked_as_done_is_no_approval(world: World, waiting: st
         _until(lambda: _task(api, run_id, "resolve_and_release")["state"] == "failed")
 
 
+def test_a_request_waits_in_no_slot_for_what_it_has_pulled(
+    world: World, released: tuple[str, Path], sample_wave_2: Sample
+) -> None:
+    patient = sample_wave_2[1].studies[0]
+    asked = {"project": "lung-screening", "patient_ids": [f"{patient.patient_id}^^^{patient.issuer}", "NOBODY-0003"]}
+    with airflow.client(world.config, "researcher") as api:
+        assert {_task(api, released[0], name)["state"] for name in ("request_missing", "await_studies")} == {"skipped"}
+        run_id = DagRuns(api).trigger(COHORT, asked | {"pull_missing": True})
+        _until(lambda: _task(api, run_id, "await_studies")["state"] == "up_for_reschedule")
+    assert world.ingest() == "success"
+    assert world.finish(run_id, COHORT) == "success"
+    with airflow.client(world.config, "researcher") as api:
+        entry = api.get(f"/dags/{COHORT}/dagRuns/{run_id}/taskInstances/summarise/xcomEntries/return_value")
+    counts = entry.raise_for_status().json()["value"]
+    counts = json.loads(counts) if isinstance(counts, str) else counts
+    assert (counts["pull_identifiers"], counts["unmatched_patient_ids"]) == (2, 1)
+    assert not LeakScanner(["NOBODY-0003"]).scan_path(world.folder / "logs")
+
+
 def test_a_researcher_sees_neither_ingest_nor_its_runs(world: World, released: tuple[str, Path]) -> None:
     with airflow.client(world.config, "researcher") as api:
         assert api.get(f"/dags/{INGEST}").status_code == 403
