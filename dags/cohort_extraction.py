@@ -86,7 +86,7 @@ def cohort_extraction() -> None:
             raise AirflowSkipException
         return counts
 
-    @task.sensor(poke_interval=RETRY_DELAY, timeout=LONGEST_WAIT, mode="reschedule")
+    @task.sensor(poke_interval=5 * RETRY_DELAY, timeout=LONGEST_WAIT, mode="reschedule")
     def await_studies() -> bool:
         """Ask now and then; in between nothing is occupied."""
         from dicomanon.cohort.pulling import is_over

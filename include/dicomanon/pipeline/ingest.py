@@ -38,6 +38,7 @@ def discover(key: TaskKey, start: str | None, end: str | None, quiet_minutes: in
         run_id = runtime.crosswalk.ledger.open_run(key.dag_id, key.run_id)
         asked = ask_for_wanted(runtime)
         quiet = timedelta(minutes=runtime.settings.quiet_minutes if quiet_minutes is None else quiet_minutes)
+        # What was found by then has been quiet when the ledger is looked through, unless it has grown.
         asked_until = datetime.now(UTC) - quiet
         found = discover_studies(runtime, *window, quiet_minutes)
         runtime.crosswalk.pulls.take_up(run_id, asked_until)
