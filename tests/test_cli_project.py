@@ -67,7 +67,7 @@ def test_terms_are_set_from_a_file_shown_and_listed(login: str, tmp_path: Path) 
     assert "LUNG  Nodules  Ada  ethics approval until 2030-01-31" in run("project", "list").stdout
     shown = run("project", "show", "LUNG").stdout
     assert "smallest count     20 patients" in shown
-    assert "needs an approval  identifiers, overlap, small-cohort" in shown
+    assert "needs an approval  identifiers, overlap, pull, small-cohort" in shown
     assert shown.count("was set by") == 2
     (newest, first) = json.loads(run("project", "show", "LUNG", "--json").stdout)
     assert (newest["version"], newest["minimum_patients"], first["minimum_patients"]) == (2, 20, 10)
