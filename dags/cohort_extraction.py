@@ -2,7 +2,8 @@
 ### A cohort for a project, from the studies in the research PACS.
 
 **Purpose.** Finds the studies that meet a request's criteria, which may be identifying, and releases them to a project:
-a manifest of research identifiers (Parquet and CSV), with tables by study, patient or series, and `release.json`.
+a manifest of research identifiers (Parquet and CSV), with tables by study, patient or series, and `release.json`;
+with an archive or NIfTI images, where asked for. One that is kept open is answered anew by `standing_cohorts`.
 A study must meet everything that you fill in; in a list, any entry will do. *Only count* tells how many there are, and
 how many are left at each criterion, without a release. Counts of few patients are not told, others are rounded.
 
@@ -102,21 +103,31 @@ def cohort_extraction() -> None:
 
         return step(extract)
 
-    @task(show_return_value_in_logs=False)
-    def summarise(counts: dict[str, int | None]) -> dict[str, int | None]:
+    @task(pool="research_pacs")
+    def write_files() -> dict[str, int | None]:
+        from dicomanon.cohort.delivering import deliver
+
+        if not (counts := step(deliver)):
+            raise AirflowSkipException("no files were asked for, or nothing was released")
+        return counts
+
+    # `write_files` is skipped where nothing is to be written.
+    @task(trigger_rule="none_failed", show_return_value_in_logs=False)
+    def summarise(released: dict[str, int | None], files: dict[str, int | None] | None = None) -> dict[str, int | None]:
         """Show the counts, and where the release is."""
         from dicomanon.cohort.summary import summary
         from dicomanon.web.links import release_address
 
+        counts = released | (files or {})
         for line in summary(counts):
             log.info(line)
         if counts["release"]:
             log.info("Release %d: %s", counts["release"], release_address(asked().run_id))
         return counts
 
-    released = resolve_and_release()
-    validate_request() >> await_approval() >> request_missing() >> await_studies() >> released
-    summarise(released)
+    released, files = resolve_and_release(), write_files()
+    validate_request() >> await_approval() >> request_missing() >> await_studies() >> released >> files
+    summarise(released, files)
 
 
 cohort_extraction()

@@ -15,12 +15,12 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import Asset, Param, dag, get_current_context, task, task_group
+from airflow.sdk import Param, dag, get_current_context, task, task_group
 
+from dicomanon.dag_assets import RESEARCH_STUDIES
 from dicomanon.dag_policy import default_args, task_key
 
 SCHEDULE = os.environ.get("DICOMANON_INGEST_SCHEDULE", "*/15 * * * *") or None
-RESEARCH_STUDIES = Asset(name="research_studies", uri="x-dicomanon://research/studies", group="dicomanon")
 
 PARAMS = {
     "study_date_from": Param(

@@ -6,7 +6,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import get_current_context
 
-from dicomanon.cohort.parameters import APPROVAL_DAYS, APPROVAL_TASK_ID, APPROVE, REFUSE
+from dicomanon.cohort.parameters import APPROVAL_DAYS, APPROVAL_TASK_ID, APPROVE, APPROVE_VERSIONS, REFUSE
 from dicomanon.dag_params import sealed_text
 from dicomanon.dag_policy import task_key
 
@@ -15,6 +15,12 @@ SUBJECT = "A cohort request waits for an approval"
 BODY = (
     "`dicomanon cohort show '{{ run_id }}'` tells what is asked, for which purpose, and why it waits. Whoever answers "
     "must be somebody else than who asked. Give a reason: it is sealed before Airflow stores it."
+    "{% if (dag_run.conf or {}).get('standing') %}"
+    f"\n\n**It is to stay open.** *{APPROVE_VERSIONS}* lets it be answered anew whenever more is stored that meets it, "
+    "{% if dag_run.conf.get('standing_until') %}until {{ dag_run.conf['standing_until'] }}"
+    "{% else %}until an admin ends it{% endif %}; "
+    f"*{APPROVE}* is for what it leads to now, alone."
+    "{% endif %}"
 )
 
 
@@ -52,7 +58,14 @@ class CohortApproval(HITLOperator):  # type: ignore[misc]
             raise Fatal("nobody answered")
         request, reason = asked(), (event["params_input"] or {}).get("reason")
         return run_step(
-            lambda runtime: answer(runtime, request, approved=chosen == APPROVE, by=who["name"], reason=reason),
+            lambda runtime: answer(
+                runtime,
+                request,
+                approved=chosen != REFUSE,
+                covers_versions=chosen == APPROVE_VERSIONS,
+                by=who["name"],
+                reason=reason,
+            ),
             task_key(),
         )
 
@@ -63,7 +76,7 @@ def await_approval() -> CohortApproval:
         task_id=APPROVAL_TASK_ID,
         subject=SUBJECT,
         body=BODY,
-        options=[APPROVE, REFUSE],
+        options=[APPROVE, APPROVE_VERSIONS, REFUSE],
         params={"reason": sealed_text("Reason", "In words; kept sealed in the crosswalk.", section=None)},
         response_timeout=timedelta(days=APPROVAL_DAYS),
     )

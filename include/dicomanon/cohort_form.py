@@ -14,6 +14,7 @@ from dicomanon.cohort.parameters import (
     SEX_PATTERN,
     Contrast,
     GroupBy,
+    Output,
     Sample,
     SortBy,
 )
@@ -39,6 +40,10 @@ _BODY_PARTS = (
     "NECK", "PELVIS", "SHOULDER", "TSPINE", "WHOLEBODY", "WRIST",
 )  # fmt: skip
 """Of PS3.16 Annex L, the frequent ones; a program may send any."""
+_OUTPUTS = {
+    "access": "Objects through the gateway", "archive": "That, and ZIP files of DICOM objects",
+    "nifti": "That, and NIfTI images with sidecars", "manifest": "The manifest alone",
+}  # fmt: skip
 _SEXES = {"F": "Female", "M": "Male", "O": "Other"}
 _LATERALITIES = {"R": "Right", "L": "Left", "B": "Both", "U": "Unpaired"}
 
@@ -180,5 +185,18 @@ def cohort_params() -> dict[str, Param]:
         "sort_by": Param(
             "patient", type="string", enum=list(get_args(SortBy)), title="Sort by",
             description="Order of the rows of the manifest; by size, the largest come first.", section=RESULT,
+        ),
+        "output": Param(
+            "access", type="string", enum=list(get_args(Output)), title="Output", values_display=_OUTPUTS,
+            description="Beside the manifest, which there always is.", section=RESULT,
+        ),
+        "standing": Param(
+            False, type="boolean", title="Keep it open",
+            description="When more is stored that meets the request, a next version is released: of people who are"
+            " new, only when they are enough that nobody is singled out.", section=RESULT,
+        ),
+        "standing_until": Param(
+            None, type=["null", "string"], format="date", title="Open until",
+            description="The last day. Empty: until an admin ends it.", section=RESULT,
         ),
     }  # fmt: skip

@@ -34,9 +34,16 @@ def services(crosswalk: Crosswalk, keyring: Keyring, signing_key: SigningKey, tm
     return Services(Site(tmp_path / "releases"), keyring, crosswalk)
 
 
-def say(services: Services, asked: CohortRequest, *, approved: bool = True, by: str = "engineer") -> None:
+def say(
+    services: Services,
+    asked: CohortRequest,
+    *,
+    approved: bool = True,
+    by: str = "engineer",
+    covers_versions: bool = False,
+) -> None:
     reason = seal_parameter(services.keyring.request_public_key, COHORT_DAG_ID, APPROVAL_REASON, "seen the protocol")
-    answer(services, asked, approved=approved, by=by, reason=reason)
+    answer(services, asked, approved=approved, by=by, reason=reason, covers_versions=covers_versions)
 
 
 def waits(services: Services, asked: CohortRequest) -> bool:

@@ -32,10 +32,12 @@ print(json.dumps({
     "dags": [{
         "dag_id": dag.dag_id, "doc_md": dag.doc_md, "catchup": dag.catchup, "tags": sorted(dag.tags),
         "max_active_runs": dag.max_active_runs, "owner": dag.owner, "start_date": str(dag.start_date),
+        "schedule": str(dag.schedule),
         "tasks": {task.task_id: {
             "retries": task.retries, "pool": task.pool, "policy": type(task.retry_policy).__name__,
             "trigger_rule": task.trigger_rule.value, "name_template": task.map_index_template,
             "downstream": sorted(task.downstream_task_ids), "mode": getattr(task, "mode", ""),
+            "outlets": str(task.outlets),
         } for task in dag.tasks},
     } for dag in dags],
 }))
@@ -46,7 +48,7 @@ def probe(file: Path, home: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", PROBE, str(file)],
         capture_output=True, text=True, check=False, timeout=120,
-        env={"AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin"},
+        env={"AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY / "include")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return {"file": file, **json.loads(done.stdout.splitlines()[-1])}
@@ -117,7 +119,10 @@ def test_a_cohort_is_approved_before_anything_is_pulled_for_it_and_pulled_before
 ) -> None:
     order = ["validate_request", "await_approval", "request_missing", "await_studies", "resolve_and_release"]
     tasks = cohort["tasks"]
-    assert [tasks[name]["downstream"] for name in order] == [[name] for name in [*order[1:], "summarise"]]
+    assert [tasks[name]["downstream"] for name in order] == [
+        *([name] for name in order[1:]),
+        ["summarise", "write_files"],
+    ]
     # Past skipped tasks, and never past a failed one.
     assert tasks["resolve_and_release"]["trigger_rule"] == "none_failed"
     assert {tasks[name]["trigger_rule"] for name in order[:-1]} == {"all_success"}
@@ -126,3 +131,26 @@ def test_a_cohort_is_approved_before_anything_is_pulled_for_it_and_pulled_before
 def test_a_cohort_request_that_waits_holds_no_slot_and_stops_no_other(cohort: dict[str, Any]) -> None:
     assert cohort["tasks"]["await_studies"]["mode"] == "reschedule"
     assert cohort["max_active_runs"] >= 100
+
+
+def test_standing_requests_are_looked_at_whenever_studies_were_stored_one_run_at_a_time(
+    ingest: dict[str, Any], tmp_path: Path
+) -> None:
+    (dag,) = probe(REPOSITORY / "dags" / "standing_cohorts.py", tmp_path)["dags"]
+    assert "x-dicomanon://research/studies" in dag["schedule"]
+    assert "x-dicomanon://research/studies" in ingest["tasks"]["announce"]["outlets"]
+    assert dag["max_active_runs"] == 1
+    tasks = dag["tasks"]
+    assert (tasks["write_files"]["pool"], tasks["write_files"]["trigger_rule"]) == ("research_pacs", "all_done")
+    # Red when either is.
+    assert [name for name, task in tasks.items() if not task["downstream"]] == ["summarise"]
+    assert tasks["evaluate"]["downstream"] == ["summarise", "write_files"]
+    assert tasks["summarise"]["trigger_rule"] == "all_success"
+
+
+def test_a_cohort_without_files_is_summarised_too(tmp_path: Path) -> None:
+    (dag,) = probe(REPOSITORY / "dags" / "cohort_extraction.py", tmp_path)["dags"]
+    tasks = dag["tasks"]
+    assert tasks["resolve_and_release"]["downstream"] == ["summarise", "write_files"]
+    assert tasks["write_files"]["pool"] == "research_pacs"
+    assert (tasks["write_files"]["downstream"], tasks["summarise"]["trigger_rule"]) == (["summarise"], "none_failed")

@@ -19,7 +19,7 @@ from dicomanon.local_stack.processes import wait_until
 from dicomanon.pipeline.runtime import open_runtime
 from dicomanon.sample.leaks import LeakScanner
 
-COHORT = "cohort_extraction"
+COHORT, STANDING = "cohort_extraction", "standing_cohorts"
 PROJECT = """
 project = "lung-screening"
 title = "Lung screening"
@@ -50,6 +50,8 @@ def released(world: World, after_second: Snapshot, sample_wave_2: Sample) -> tup
                 "patient_ids": [f"{patient.patient_id}^^^{patient.issuer}", "NOBODY-0000"],
                 "study_date_from": "2020-01-01",
                 "group_by": "study",
+                "output": "archive",
+                "standing": True,
             },
         )
         state = runs.wait(COHORT, run_id, seconds=120)
@@ -99,6 +101,25 @@ def test_the_researcher_takes_the_release_from_airflow_and_others_do_not(
     with airflow.client(world.config, "engineer") as api:
         assert api.get(f"{pages}.json").json() == []
         assert api.get(f"{pages}/lung-screening/1/manifest.parquet").status_code == 404
+
+
+def test_the_objects_are_archived_beside_the_release(released: tuple[str, Path]) -> None:
+    _, release = released
+    lines = (release.parents[1] / ".archive" / release.parent.name / release.name / "SHA256SUMS").read_text()
+    manifest = pd.read_parquet(release / "manifest.parquet")
+    assert len(lines.splitlines()) == manifest["StudyInstanceUID"].nunique()
+
+
+def test_what_stays_open_is_looked_at_whenever_studies_were_stored(world: World, released: tuple[str, Path]) -> None:
+    with airflow.client(world.config, "engineer") as api:
+        runs = DagRuns(api)
+        runs.wait_until_known(STANDING)
+        run_id = runs.trigger(STANDING, {})
+        assert runs.wait(STANDING, run_id, seconds=120) == "success"
+        result = api.get(f"/dags/{STANDING}/dagRuns/{run_id}/taskInstances/evaluate/xcomEntries/return_value").json()
+        assert result["value"] == {"standing": 1, "versions": 0, "paused": 0, "ended": 0}
+        kinds = {run["run_type"] for run in api.get(f"/dags/{STANDING}/dagRuns").json()["dag_runs"]}
+    assert "asset_triggered" in kinds
 
 
 def test_the_trace_leads_forward_to_the_release(world: World, released: tuple[str, Path]) -> None:

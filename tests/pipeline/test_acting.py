@@ -36,6 +36,7 @@ def test_a_dag_that_nobody_gave_a_role_has_none() -> None:
     [
         ("ingest_studies", "dicomanon_ingest"),
         ("cohort_extraction", "dicomanon_cohort"),
+        ("standing_cohorts", "dicomanon_cohort"),
         ("withdraw_patient", "dicomanon_removal"),
         ("recall_release", "dicomanon_removal"),
         ("audit_head", "dicomanon_auditor"),

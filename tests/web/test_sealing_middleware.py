@@ -268,7 +268,7 @@ def test_ordinary_work_is_not_in_the_way(
         assert airflow.audit[0].startswith(json.dumps(body, separators=(",", ":")).encode())
 
 
-@pytest.mark.parametrize("chosen", ["Approve", "Refuse"])
+@pytest.mark.parametrize("chosen", ["Approve", "Approve with later versions", "Refuse"])
 @pytest.mark.parametrize("prefix", ["", "/prefix"])
 def test_an_answer_to_a_request_passes_with_its_reason_sealed(
     airflow: Airflow, client: TestClient, chosen: str, prefix: str

@@ -41,11 +41,21 @@ def weigh(services: Services, request: CohortRequest) -> Counts:
     return {WAITS: 1}
 
 
-def answer(services: Services, request: CohortRequest, *, approved: bool, by: str, reason: JsonValue) -> Counts:
+def answer(
+    services: Services,
+    request: CohortRequest,
+    *,
+    approved: bool,
+    by: str,
+    reason: JsonValue,
+    covers_versions: bool = False,
+) -> Counts:
     """Enter what somebody answered to a request that waits.
 
     Parameters
     ----------
+    covers_versions
+        Whether the answer is about later versions too.
     by
         The login of Airflow that answered.
     reason
@@ -59,5 +69,7 @@ def answer(services: Services, request: CohortRequest, *, approved: bool, by: st
     if not isinstance(reason, str) or not is_sealed(reason):
         raise Fatal("the reason did not come sealed: Airflow's api-server must load our plugin")
     opened = open_parameter(services.keyring.request_private_key, request.dag_id, APPROVAL_REASON, reason)
-    services.crosswalk.requests.decide(request.key, approved=approved, actor=by, reason=str(opened))
+    services.crosswalk.requests.decide(
+        request.key, approved=approved, actor=by, reason=str(opened), covers_versions=covers_versions
+    )
     return {"approved": int(approved)}

@@ -27,6 +27,7 @@ from dicomanon.cohort.parameters import (
     SEX_PATTERN,
     Contrast,
     GroupBy,
+    Output,
     Sample,
     SortBy,
 )
@@ -71,7 +72,7 @@ _WINDOWS = ("study_date", "birth_date", "age", "slice_thickness", "images")
 _SHAPE = frozenset(
     {"sample", "sample_seed", "per_patient", "limit", "controls_per_case", "control_age_years", "control_patient_ids",
      "control_description_words", "control_exclude_description_words", "split_train", "split_validation", "split_test",
-     "group_by", "sort_by", "dry_run"}
+     "group_by", "sort_by", "output", "standing", "standing_until", "dry_run"}
 )  # fmt: skip
 """What is made of the studies that meet the request."""
 _SELECT_NOTHING = _SHAPE | {"project", "purpose", "days_before", "days_after", "pull_missing"}
@@ -81,7 +82,7 @@ _NOT_OF_CONTROLS = _SHAPE | {
     "pull_missing", "description_words", "exclude_description_words",
 }  # fmt: skip
 """What is asked of cases alone."""
-_MEAN_NOTHING = {"purpose", "pull_missing", "dry_run"}
+_MEAN_NOTHING = {"purpose", "pull_missing", "output", "standing", "standing_until", "dry_run"}
 """What does not change which cohort is asked for."""
 
 
@@ -153,6 +154,10 @@ class CohortCriteria(BaseModel):
         Which tables are beside the manifest: by study, and by patient or series where that is asked for.
     sort_by
         How the rows of the manifest are ordered: by patient, by modality, or the largest objects first.
+    output
+        What the release gives: objects through the gateway, also as an archive or as NIfTI, or the manifest alone.
+    standing, standing_until
+        Whether the request stays open, to be answered anew when there is more, and the last day of that.
     dry_run
         Whether only to count; then there is no release.
     """
@@ -205,6 +210,9 @@ class CohortCriteria(BaseModel):
     split_test: _Share = 0
     group_by: GroupBy = "patient"
     sort_by: SortBy = "patient"
+    output: Output = "access"
+    standing: Annotated[bool, Field(strict=True)] = False
+    standing_until: _Day = None
     dry_run: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
@@ -223,6 +231,10 @@ class CohortCriteria(BaseModel):
             raise ValueError("controls are asked for by controls_per_case")
         if self.pull_missing:
             self._require_that_a_pacs_can_be_asked()
+        if self.standing_until is not None and not self.standing:
+            raise ValueError("standing_until is for a standing request")
+        if self.standing and (self.dry_run or self.limit is not None or self.controls_per_case is not None):
+            raise ValueError("a standing request releases all that meets it: leave out dry_run, limit and controls")
         return self
 
     def _require_that_a_pacs_can_be_asked(self) -> None:
@@ -308,7 +320,7 @@ class CohortCriteria(BaseModel):
         return {
             name: len(value) if isinstance(value, tuple) else 1
             for name, value in self.given().items()
-            if name not in {"project", "group_by", "sort_by"}
+            if name not in {"project", "group_by", "sort_by", "output"}
         }
 
 

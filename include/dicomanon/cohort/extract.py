@@ -24,7 +24,9 @@ from dicomanon.cohort.sealing import open_conf
 from dicomanon.cohort.telling import cohort_of, require_told
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
+from dicomanon.crosswalk.projects.requests import CohortOf
 from dicomanon.crosswalk.projects.rows import ProjectVersion
+from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
@@ -129,44 +131,89 @@ def extract(services: Services, request: CohortRequest) -> Told:
     criteria, project = allowed(services, request)
     crosswalk, settings = services.crosswalk, services.settings
     cohort = resolved(services, request, criteria, project)
-    require_told(crosswalk, project, criteria, cohort_of(services.keyring, criteria, request.key, cohort))
+    people = cohort_of(services.keyring, criteria, request.key, cohort)
+    require_told(crosswalk, project, criteria, people)
     instances, minimum = cohort.instances, project.terms.minimum_patients
     pulled = told_of_pull(crosswalk.pulls.standing(request.key, datetime.now(UTC)), minimum)
     if criteria.dry_run or not instances:
         held = counts(manifest_table(instances))
-        return told_of_cohort(cohort, held, criteria.counts(), minimum) | pulled | {"release": 0}
-    key = site_key()
+        stays = _keep_open(services, request, criteria, people, None)
+        return told_of_cohort(cohort, held, criteria.counts(), minimum) | pulled | {"release": 0} | stays
+    site_key()  # before anything is entered: without it nothing can be written
     release = crosswalk.releases.create(
         criteria.project,
         request.requester,
         services.keyring.index("cohort.criteria", criteria.canonical()),
         [instance.instance_id for instance in instances],
         request_key=request.key,
-        record=_record(crosswalk, request, criteria, project, cohort, pulled).to_json(),
+        record=record_of(crosswalk, request, criteria, project, cohort, pulled).to_json(),
+        output=criteria.output,
     )
-    target = release_folder(settings.release_dir, release)
+    stays = _keep_open(services, request, criteria, people, release)
+    target = write_folder(crosswalk, settings.release_dir, release)
+    _log_unmatched(cohort.unmatched)
+    return told_of_release(cohort, _written_counts(target), minimum) | pulled | {"release": release.number} | stays
+
+
+def write_folder(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow) -> Path:
+    """Write the folder of a release that was entered, unless it is there; return it.
+
+    Raises
+    ------
+    Fatal
+        It has ended, or cannot be written.
+    """
+    target = release_folder(release_dir, release)
     if not target.exists():
         # What was entered, by whichever try: this one may have found other things, which the next request gets.
-        write_again(crosswalk, settings.release_dir, target, release.id, key)
+        write_again(crosswalk, release_dir, target, release.id, site_key())
         # A removal may have ended it since it was entered, and then looked for its folder in vain.
-        mark_if_ended(crosswalk, settings.release_dir, release)
-    _log_unmatched(cohort.unmatched)
-    return told_of_release(cohort, _written_counts(target), minimum) | pulled | {"release": release.number}
+        mark_if_ended(crosswalk, release_dir, release)
+    return target
 
 
-def _record(
+def _keep_open(
+    services: Services,
+    request: CohortRequest,
+    criteria: CohortCriteria,
+    people: CohortOf,
+    release: ReleaseRow | None,
+) -> Counts:
+    """Let a standing request stay open unless it was approved for once alone; tell whether it does."""
+    if not criteria.standing:
+        return {}
+    standing = services.crosswalk.standing
+    if not standing.may_open(request.key):
+        return {"standing": 0}
+    standing.open(people, request.requester, request.conf, criteria.standing_until, release)
+    return {"standing": 1}
+
+
+def record_of(
     crosswalk: "Crosswalk",
     request: CohortRequest,
     criteria: CohortCriteria,
     project: ProjectVersion,
     cohort: Cohort,
     pulled: Told,
+    *,
+    version: int = 1,
 ) -> ReleaseRecord:
-    """Return what the release is made of beside the crosswalk's ledger."""
+    """Return what a release is made of beside the crosswalk's ledger.
+
+    Parameters
+    ----------
+    pulled
+        What is told of the request's pull.
+    version
+        Which one of a standing request it is.
+    """
     facts = {
         "dag_id": request.dag_id,
         "run_id": request.run_id,
         "code_version": __version__,
+        "output": criteria.output,
+        **({"standing_version": version} if criteria.standing else {}),
         "criteria": criteria.counts(),
         "split": criteria.shares(),
         "controls": cohort.controls,

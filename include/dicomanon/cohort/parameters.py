@@ -14,11 +14,12 @@ from dicomanon.errors import Fatal
 from dicomanon.values import TICKET_PATTERN
 
 COHORT_DAG_ID = "cohort_extraction"
+STANDING_DAG_ID = "standing_cohorts"
 WITHDRAW_DAG_ID = "withdraw_patient"
 RECALL_DAG_ID = "recall_release"
 
 APPROVAL_TASK_ID = "await_approval"
-APPROVE, REFUSE = "Approve", "Refuse"
+APPROVE, APPROVE_VERSIONS, REFUSE = "Approve", "Approve with later versions", "Refuse"
 """What may be answered to a cohort request that waits."""
 APPROVAL_REASON = "approval.reason"
 """What the reason of such an answer is sealed as; no parameter of a request."""
@@ -113,6 +114,9 @@ Contrast = Literal["any", "yes", "no"]
 Sample = Literal["random", "first", "last"]
 GroupBy = Literal["patient", "study", "series"]
 SortBy = Literal["patient", "modality", "size"]
+Output = Literal["access", "archive", "nifti", "manifest"]
+"""What a release gives beside its manifest: objects through the gateway, as files too, or nothing."""
+DAY_PATTERN = r"\d{4}-\d{2}-\d{2}"
 PSEUDONYM_PATTERN = r"D[0-9A-HJKMNP-TV-Z]{11}"
 RESEARCH_UID_PATTERN = r"2\.25\.[0-9]{1,39}"
 
@@ -170,6 +174,9 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             _number("split_test"),
             _choice("group_by", GroupBy),
             _choice("sort_by", SortBy),
+            _choice("output", Output),
+            Parameter("standing", type="boolean"),
+            _clear("standing_until", DAY_PATTERN),
             Parameter("dry_run", type="boolean"),
         ),
         WITHDRAW_DAG_ID: (

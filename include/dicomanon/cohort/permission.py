@@ -9,7 +9,8 @@ from dicomanon.errors import Fatal
 
 FREE = frozenset(
     {"project", "purpose", "days_before", "days_after", "sample", "sample_seed", "per_patient", "limit",
-     "control_age_years", "split_train", "split_validation", "split_test", "group_by", "sort_by", "dry_run"}
+     "control_age_years", "split_train", "split_validation", "split_test", "group_by", "sort_by", "output",
+     "standing", "standing_until", "dry_run"}
 )  # fmt: skip
 """Parameters of a request that select nobody by themselves: no project is refused them."""
 

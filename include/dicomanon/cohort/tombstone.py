@@ -10,6 +10,7 @@ from uuid import uuid4
 from dicomanon import __version__
 from dicomanon.cohort.left_out import answers
 from dicomanon.cohort.manifest import kept_columns
+from dicomanon.cohort.output import remove_files
 from dicomanon.cohort.parameters import GroupBy, SortBy
 from dicomanon.cohort.release_files import TOMBSTONE, release_folder
 from dicomanon.cohort.release_record import ReleaseRecord, persons
@@ -81,6 +82,7 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
             "code_version": __version__,
             "split": former.facts.get("split") or {},
             "keep_until": former.facts.get("keep_until"),
+            "output": former.facts.get("output", "access"),
             "replaces": {
                 "release": str(tombstone.release.id),
                 "number": tombstone.release.number,
@@ -122,9 +124,20 @@ def _record_of(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow) -
 
 
 def mark_if_ended(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow) -> bool:
-    """Write the tombstone of a release that a removal ended; return whether it is there now."""
+    """Write the tombstone of a release that a removal ended, and remove the objects that were written of it.
+
+    Return whether the tombstone is there now.
+
+    Raises
+    ------
+    Fatal
+        It cannot be written, or they cannot be removed.
+    """
     tombstones = crosswalk.removals.tombstones(release_id=release.id)
-    return bool(tombstones) and write_tombstone(release_dir, tombstones)
+    if not tombstones:
+        return False
+    remove_files(release_dir, release)
+    return write_tombstone(release_dir, tombstones)
 
 
 def _facts(tombstone: Tombstone) -> dict[str, Any]:

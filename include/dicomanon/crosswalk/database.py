@@ -27,6 +27,7 @@ from dicomanon.crosswalk.patients import Patients
 from dicomanon.crosswalk.profiles import Profiles
 from dicomanon.crosswalk.projects.group import Projects
 from dicomanon.crosswalk.projects.requests import CohortRequests
+from dicomanon.crosswalk.projects.standing import StandingRequests
 from dicomanon.crosswalk.pulls import Pulls
 from dicomanon.crosswalk.quarantine import Quarantine
 from dicomanon.crosswalk.reidentification.requests import Reidentification
@@ -104,6 +105,7 @@ class Crosswalk:
         self.projects = Projects(session)
         self.requests = CohortRequests(session)
         self.pulls = Pulls(session)
+        self.standing = StandingRequests(session)
         self.removals = Removals(session)
         self.tokens = Tokens(session)
 

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from dicomanon.cohort.parameters import COHORT_DAG_ID, RECALL_DAG_ID, WITHDRAW_DAG_ID
+from dicomanon.cohort.parameters import COHORT_DAG_ID, RECALL_DAG_ID, STANDING_DAG_ID, WITHDRAW_DAG_ID
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
@@ -10,6 +10,7 @@ _ROLES = MappingProxyType(
     {
         "ingest_studies": Role.INGEST,
         COHORT_DAG_ID: Role.COHORT,
+        STANDING_DAG_ID: Role.COHORT,
         WITHDRAW_DAG_ID: Role.REMOVAL,
         RECALL_DAG_ID: Role.REMOVAL,
         "audit_head": Role.AUDITOR,

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dicomanon.cohort.parameters import (
     APPROVAL_REASON,
     APPROVE,
+    APPROVE_VERSIONS,
     COHORT_DAG_ID,
     REFUSE,
     RESERVED_NAMES,
@@ -138,13 +139,14 @@ class SealingMiddleware:
         return self._public_key
 
     def _seal_answer(self, body: dict[str, Any]) -> bytes:
-        """Let one of two answers to a cohort request through, and its reason sealed."""
+        """Let one of the answers to a cohort request through, and its reason sealed."""
         key = self._key()
         given = body.get("params_input")
         reason = given.get("reason") if isinstance(given, dict) and given.keys() == {"reason"} else None
         chosen = body.get("chosen_options")
-        if body.keys() != {"chosen_options", "params_input"} or chosen not in ([APPROVE], [REFUSE]):
-            raise _Refused(400, f"Answer with one of {APPROVE} and {REFUSE} and a reason, and nothing else.")
+        if body.keys() != {"chosen_options", "params_input"} or chosen not in ([APPROVE], [APPROVE_VERSIONS], [REFUSE]):
+            answers = f"{APPROVE}, {APPROVE_VERSIONS} and {REFUSE}"
+            raise _Refused(400, f"Answer with one of {answers} and a reason, and nothing else.")
         if not isinstance(reason, str) or not reason.strip():
             raise _Refused(400, "Give a reason, in words: it is sealed before Airflow stores it.")
         if not is_sealed(reason):

@@ -135,6 +135,8 @@ def _fill(crosswalk: Crosswalk, dsn: str, logins: dict[Role, str]) -> Filled:
     )
     crosswalk.reidentification.decide(str(asked.id), approved=True, actor="bob", reason="why")
     crosswalk.reidentification.show(str(asked.id), actor="ada")
+    standing = CohortOf("LUNG", "cohort_extraction/s", False, ((1, 2, 3),))
+    crosswalk.standing.open(standing, "ravi", {"project": "LUNG"}, None, None)
     crosswalk.openlineage.add([openlineage_row()], "emitted")
     _decide(crosswalk)
     _withdraw(crosswalk, releases["SKIN"])

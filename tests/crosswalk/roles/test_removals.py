@@ -279,7 +279,8 @@ def test_no_release_is_made_while_a_removal_is_being_marked(filled: Filled, rele
         connection.execute("SET lock_timeout = '100ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             connection.execute(
-                "SELECT * FROM crosswalk.create_release(%s, 'LUNG', 'ada', NULL, '', %s)", (uuid4(), released.stored)
+                "SELECT * FROM crosswalk.create_release(%s, 'LUNG', 'ada', NULL, '', %s, 'access')",
+                (uuid4(), released.stored),
             )
 
 

@@ -32,6 +32,17 @@ _SELECT: LiteralString = (
 _FROM: LiteralString = " FROM crosswalk.cohort_held h LEFT JOIN crosswalk.cohort_decision d ON d.held_id = h.id"
 
 
+def keyed_people(keyring: Keyring, project: str, pseudonyms: Iterable[str]) -> tuple[int, ...]:
+    """Return the keyed ids of people in a project, ascending."""
+
+    def keyed(pseudonym: str) -> int:
+        number: int
+        (number,) = struct.unpack(">q", keyring.index("cohort.patient", f"{project}|{pseudonym}")[:8])
+        return number
+
+    return tuple(sorted({*map(keyed, set(pseudonyms))}))
+
+
 @dataclass(frozen=True, slots=True)
 class CohortOf:
     """Which cohort a request leads to.
@@ -56,13 +67,7 @@ class CohortOf:
         cls, keyring: Keyring, project: str, request_key: str, groups: Iterable[Iterable[str]], *, dry_run: bool
     ) -> "CohortOf":
         """Name a cohort by the surviving pseudonyms of its people."""
-
-        def keyed(pseudonym: str) -> int:
-            number: int
-            (number,) = struct.unpack(">q", keyring.index("cohort.patient", f"{project}|{pseudonym}")[:8])
-            return number
-
-        return cls(project, request_key, dry_run, tuple(tuple(sorted({*map(keyed, set(group))})) for group in groups))
+        return cls(project, request_key, dry_run, tuple(keyed_people(keyring, project, group) for group in groups))
 
     @property
     def fewest(self) -> int:
@@ -158,8 +163,15 @@ class CohortRequests:
         with self._session.transaction() as connection:
             return _approval(connection, request_key)
 
-    def decide(self, request_key: str, *, approved: bool, actor: str, reason: str) -> None:
+    def decide(
+        self, request_key: str, *, approved: bool, actor: str, reason: str, covers_versions: bool = False
+    ) -> None:
         """Approve or refuse a request that waits; said again by the same answer, it stays as it was.
+
+        Parameters
+        ----------
+        covers_versions
+            Whether later versions are approved with it, of a request that stays open.
 
         Raises
         ------
@@ -177,11 +189,12 @@ class CohortRequests:
                 raise Fatal("nobody approves what they requested: clear this task, and have somebody else answer")
             decision = "approved" if approved else "refused"
             connection.execute(
-                "INSERT INTO crosswalk.cohort_decision (held_id, decision, decided_by, reason_sealed)"
-                " VALUES (%s, %s, %s, %s)",
+                "INSERT INTO crosswalk.cohort_decision (held_id, decision, decided_by, reason_sealed, covers_versions)"
+                " VALUES (%s, %s, %s, %s, %s)",
                 (
                     *(held.held_id, decision, actor.strip()),
                     seal_text(self._session.keys.site, "cohort_decision.reason", held.held_id, reason),
+                    approved and covers_versions,
                 ),
             )
             self._record(connection, actor, "cohort.approve" if approved else "cohort.refuse", reason, held.held_id)
@@ -199,17 +212,10 @@ class CohortRequests:
             What somebody stands for; where that is an overlap, nothing is compared.
         """
         with self._session.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_SPACE, cohort.project))
+            lock_telling(connection, cohort.project)
             if ApprovalFor.OVERLAP not in approved and _is_near(connection, cohort, fewer_than):
                 return False
-            connection.cursor().executemany(
-                "INSERT INTO crosswalk.cohort_told (id, project, request_key, dry_run, digest, patients)"
-                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                [
-                    (uuid4(), cohort.project, cohort.request_key, cohort.dry_run, _digest(group), list(group))
-                    for group in cohort.groups
-                ],
-            )
+            enter_told(connection, cohort)
             return True
 
     def held(self, *, all_of_them: bool = False) -> list[HeldRequest]:
@@ -264,7 +270,25 @@ def _is_near(connection: Connection, cohort: CohortOf, fewer_than: int) -> bool:
     )
 
 
-def _digest(patients: Sequence[int]) -> bytes:
+def lock_telling(connection: Connection, project: str) -> None:
+    """Let requests of a project be compared one at a time, until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_SPACE, project))
+
+
+def enter_told(connection: Connection, cohort: CohortOf) -> None:
+    """Enter of whom a cohort is that is told from now on."""
+    connection.cursor().executemany(
+        "INSERT INTO crosswalk.cohort_told (id, project, request_key, dry_run, digest, patients)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [
+            (uuid4(), cohort.project, cohort.request_key, cohort.dry_run, people_digest(group), list(group))
+            for group in cohort.groups
+        ],
+    )
+
+
+def people_digest(patients: Sequence[int]) -> bytes:
+    """Return what the people of a cohort are found by: the same for the same people of a project."""
     return hashlib.sha256(struct.pack(f">{len(patients)}q", *patients)).digest()
 
 
