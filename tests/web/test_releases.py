@@ -185,11 +185,50 @@ def test_what_has_ended_is_told_and_not_given(shelved: Shelved) -> None:
     assert "ended" in shelved.get("/LUNG/1")
     assert "manifest.csv" not in shelved.get("/LUNG/1")
     shelved.get("/LUNG/1/manifest.csv", status=410)
+    shelved.get("/LUNG/1/files.json", status=410)
+    shelved.get("/LUNG/1/files/archive/SHA256SUMS", status=410)
 
 
 def test_a_release_whose_files_are_elsewhere_says_so(shelved: Shelved) -> None:
     assert "not here" in shelved.get("/EMPTY/1")
     shelved.get("/EMPTY/1/manifest.csv", status=404)
+
+
+@pytest.fixture
+def archived(shelved: Shelved) -> Path:
+    """An archive of LUNG/1, and beside it what is not one of its files."""
+    folder = shelved.folder / ".archive" / "LUNG" / "0001"
+    (folder / "D1").mkdir(parents=True)
+    (folder / "D1" / "2.25.1.zip").write_bytes(b"objects")
+    (folder / "D1" / ".2.25.2.zip.unfinished").write_bytes(b"half")
+    (folder / "link").symlink_to("/etc/passwd")
+    (folder / "SHA256SUMS").write_text("0  D1/2.25.1.zip\n")
+    other = shelved.folder / ".archive" / "HEART" / "0001"
+    other.mkdir(parents=True)
+    (other / "SHA256SUMS").write_text("SECRET")
+    return folder
+
+
+def test_files_of_objects_can_be_taken_when_all_are_written(shelved: Shelved, archived: Path) -> None:
+    files = json.loads(shelved.get("/LUNG/1/files.json"))
+    assert [file["place"] for file in files] == ["archive/D1/2.25.1.zip", "archive/SHA256SUMS"]
+    assert 'href="/dicomanon/releases/LUNG/1/files/archive/D1/2.25.1.zip"' in shelved.get("/LUNG/1")
+    assert shelved.get("/LUNG/1/files/archive/D1/2.25.1.zip") == "objects"
+    assert len(shelved.recorded("release.read")) == 1
+    (archived / "SHA256SUMS").unlink()
+    assert shelved.get("/LUNG/1/files.json") == "[]"
+    shelved.get("/LUNG/1/files/archive/D1/2.25.1.zip", status=404)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["archive/link", "archive/D1/.2.25.2.zip.unfinished", "archive/..%2f..%2fHEART/0001/SHA256SUMS", "archive/D1",
+     "archive/%2fetc/passwd", "archive/", "archive", "nifti/x", "%00", "archive/%00", ".archive/SHA256SUMS", "../x"],
+)  # fmt: skip
+def test_no_place_leads_to_anything_else(shelved: Shelved, archived: Path, place: str) -> None:
+    answer = shelved.client.get(f"/dicomanon/releases/LUNG/1/files/{place}", headers={"Authorization": "ravi"})
+    assert answer.status_code in {404, 422}
+    assert shelved.recorded("release.read") == []
 
 
 def test_nothing_is_given_that_cannot_be_recorded(shelved: Shelved, crosswalk_dsn: str) -> None:

@@ -26,14 +26,20 @@ def has_files(output: object) -> bool:
     return output in _WRITERS
 
 
-def place_of(output: str, release: ReleaseRow) -> Path:
+def place_of(output: str, project: str, number: int) -> Path:
     """Return where the files of a release lie, in the release folder; no project's name begins with a dot."""
-    return Path(f".{output}", release.project, f"{release.number:04d}")
+    return Path(f".{output}", project, f"{number:04d}")
 
 
 def is_written(release_dir: Path, output: str, release: ReleaseRow) -> bool:
     """Tell whether all files of a release are there."""
-    return (release_dir / place_of(output, release) / _WRITERS[output][1]).exists()
+    return (release_dir / place_of(output, release.project, release.number) / _WRITERS[output][1]).exists()
+
+
+def written_folders(release_dir: Path, project: str, number: int) -> dict[str, Path]:
+    """Return the folders of what is written of a release, all of it, by output."""
+    folders = {output: release_dir / place_of(output, project, number) for output in _WRITERS}
+    return {output: folder for output, folder in folders.items() if (folder / _WRITERS[output][1]).exists()}
 
 
 def write_output(folder: Path, release_dir: Path, output: str, release: ReleaseRow, **reading: Any) -> dict[str, int]:
@@ -54,7 +60,7 @@ def write_output(folder: Path, release_dir: Path, output: str, release: ReleaseR
         The PACS cannot answer now.
     """
     write, _ = _WRITERS[output]
-    place = place_of(output, release)
+    place = place_of(output, release.project, release.number)
     done = asdict(write(folder, release_dir / place, **reading))
     log.info("files: %s in the release folder", place)
     return {f"{output}_{name}": count for name, count in done.items()}
@@ -70,7 +76,7 @@ def remove_files(release_dir: Path, release: ReleaseRow) -> None:
     """
     for output in _WRITERS:
         try:
-            shutil.rmtree(release_dir / place_of(output, release))
+            shutil.rmtree(release_dir / place_of(output, release.project, release.number))
         except FileNotFoundError:
             continue
         except OSError as error:

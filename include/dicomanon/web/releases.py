@@ -13,10 +13,12 @@ from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.release_pages import ListedRelease, ReleasePages
 from dicomanon.errors import DicomanonError
-from dicomanon.web.released_folder import shown_files
+from dicomanon.web.released_folder import shown_files, written_file, written_files
 from dicomanon.web.rendering import page
 
 _CARD: Final = "card.html"
+_MOST_SHOWN: Final = 200
+"""Files of objects on a page; programs are told all."""
 _NO_SUCH: Final = HTTPException(404, "Your login requests for no project that has this.")
 
 
@@ -80,30 +82,46 @@ def release_pages(shelf: ReleaseShelf | None, login_name: Callable[..., Any]) ->
         """Show a release and its files."""
         release = _one(shelf, login, project, number)
         files = shown_files(_folder(shelf, release))
+        written = [] if release.ended_at else list(written_files(shelf.folder, release.project, release.number))
         return page(
             "release",
             f"Release {release.project}/{release.number:04d}",
             release=release,
             files=files,
+            written=written[:_MOST_SHOWN],
+            not_shown=len(written[_MOST_SHOWN:]),
             has_card=any(file.name == _CARD for file in files),
             gateway_url=shelf.gateway_url,
             base=_base(request),
         )
 
+    @router.get("/{project}/{number}/files.json")
+    def files_as_json(project: str, number: int, login: Login, shelf: Shelf) -> list[dict[str, Any]]:
+        """Tell programs what was written of a release's objects."""
+        release = _current(shelf, login, project, number)
+        return [
+            {"place": file.name, "bytes": file.bytes}
+            for file in written_files(shelf.folder, release.project, release.number)
+        ]
+
+    @router.get("/{project}/{number}/files/{place:path}")
+    def file_of_objects(project: str, number: int, place: str, login: Login, shelf: Shelf) -> Response:
+        """Give a file of a release's objects, once it is in the audit trail that it was given."""
+        release = _current(shelf, login, project, number)
+        path = written_file(shelf.folder, release.project, release.number, place)
+        if path is None:
+            raise HTTPException(404, "The release has no such file.")
+        return _given(shelf, login, release, path, path.name)
+
     @router.get("/{project}/{number}/{name}")
     def file(project: str, number: int, name: str, login: Login, shelf: Shelf) -> Response:
         """Give a file of a release, once it is in the audit trail that it was given."""
-        release = _one(shelf, login, project, number)
-        if release.ended_at is not None:
-            raise HTTPException(410, "The release has ended: its page says what to go on with.")
+        release = _current(shelf, login, project, number)
         folder = _folder(shelf, release)
         if name not in {file.name for file in shown_files(folder)}:
             raise HTTPException(404, "The release has no such file.")
-        _asking(shelf.pages.record, login, "release.read", Subject(SubjectKind.RELEASE, str(release.release_id)))
-        return FileResponse(
-            folder / name,
-            filename=f"{release.project}-{release.number:04d}-{name}",
-            content_disposition_type="inline" if name == _CARD else "attachment",
+        return _given(
+            shelf, login, release, folder / name, f"{release.project}-{release.number:04d}-{name}", show=name == _CARD
         )
 
     return router
@@ -120,6 +138,21 @@ def _one(shelf: ReleaseShelf, login: str, project: str, number: int) -> ListedRe
             return one
     _asking(shelf.pages.record, login, "release.deny", Subject(SubjectKind.OTHER, "release"))
     raise _NO_SUCH
+
+
+def _current(shelf: ReleaseShelf, login: str, project: str, number: int) -> ListedRelease:
+    release = _one(shelf, login, project, number)
+    if release.ended_at is not None:
+        raise HTTPException(410, "The release has ended: its page says what to go on with.")
+    return release
+
+
+def _given(
+    shelf: ReleaseShelf, login: str, release: ListedRelease, path: Path, name: str, *, show: bool = False
+) -> Response:
+    """Return a file, to be saved or shown, when it is in the audit trail."""
+    _asking(shelf.pages.record, login, "release.read", Subject(SubjectKind.RELEASE, str(release.release_id)))
+    return FileResponse(path, filename=name, content_disposition_type="inline" if show else "attachment")
 
 
 def _folder(shelf: ReleaseShelf, release: ListedRelease) -> Path:
