@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from tests.test_cli_project import login, run
+from typer.testing import CliRunner
 
+from dicomanon import cli_cohort
+from dicomanon.cli import app
 from dicomanon.console import FATAL
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
@@ -55,6 +58,17 @@ def test_what_waits_is_listed_and_shown_until_it_is_answered(
     assert "no request waits" in run("cohort", "requests").stdout
     assert "refused by ada" in run("cohort", "requests", "--all").stdout
     assert "reason     too near" in run("cohort", "show", RUN).stdout
+
+
+def test_one_that_nobody_answered_in_time_waits_no_more(waiting: Crosswalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_cohort, "APPROVAL_DAYS", 0)
+    shown = CliRunner().invoke(app, ["cohort", "requests"])
+    assert "no request waits" in shown.stdout
+    assert "nobody answered" in CliRunner().invoke(app, ["cohort", "requests", "--all"]).stdout
+
+
+def test_every_reason_to_wait_is_told_in_words() -> None:
+    assert cli_cohort.WHY.keys() == set(ApprovalFor)
 
 
 def test_a_request_that_never_waited_is_not_shown(login: str) -> None:

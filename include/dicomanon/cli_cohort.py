@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dicomanon.cli_site import signer, site_crosswalk
-from dicomanon.cohort.parameters import APPROVE_VERSIONS, COHORT_DAG_ID
+from dicomanon.cohort.parameters import APPROVAL_DAYS, APPROVE_VERSIONS, COHORT_DAG_ID
 from dicomanon.console import out, say
 from dicomanon.crosswalk.roles.role import Role
 
@@ -22,21 +23,23 @@ cohort_app = typer.Typer(
 standing_app = typer.Typer(help="Requests that stay open, answered anew when there is more.", no_args_is_help=True)
 cohort_app.add_typer(standing_app, name="standing")
 
-_WHY = {
+WHY = {
     "identifiers": "it asks by what identifies people",
     "small-cohort": "it leads to fewer patients than the project's minimum",
     "overlap": "an earlier cohort of the project differs by fewer patients than that",
+    "pull": "it has the clinical PACS asked for what is missing",
 }
 
 
 @cohort_app.command("requests")
 def requests(
-    all_of_them: Annotated[bool, typer.Option("--all", help="Those that were answered, too.")] = False,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Those that wait no more, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Name the requests that wait."""
     with site_crosswalk(Role.AUDITOR) as crosswalk:
-        found = crosswalk.requests.held(all_of_them=all_of_them)
+        held = crosswalk.requests.held(all_of_them=all_of_them)
+    found = [one for one in held if all_of_them or not _is_over(one)]
     if as_json:
         out.print_json(json.dumps([_plain(one) for one in found]))
         return
@@ -61,7 +64,7 @@ def show(run_id: Annotated[str, typer.Argument(help="The DAG run's id, as Airflo
     for name, count in sorted(found.asked.items()):
         say(f"  asks by    {name} ({count})")
     for reason in sorted(found.held_for):
-        say(f"  waits for  {reason}: {_WHY[reason]}")
+        say(f"  waits for  {reason}: {WHY[reason]}")
     if because is not None:
         say(f"  reason     {because.reveal()}")
 
@@ -102,7 +105,14 @@ def _run_id(held: "HeldRequest | StandingRequest") -> str:
 
 
 def _state(held: "HeldRequest") -> str:
-    return f"{held.decision} by {held.decided_by}" if held.decision else "waits"
+    if held.decision:
+        return f"{held.decision} by {held.decided_by}"
+    return "nobody answered" if _is_over(held) else "waits"
+
+
+def _is_over(held: "HeldRequest") -> bool:
+    """Tell whether the run has given up waiting."""
+    return held.decision is None and datetime.now(UTC) - held.held_at > timedelta(days=APPROVAL_DAYS)
 
 
 def _plain(held: "HeldRequest") -> dict[str, Any]:
