@@ -139,5 +139,6 @@ def _shown(versions: list["ProjectVersion"]) -> Iterator[str]:
     yield f"  criteria           {'all' if terms.criteria is None else ', '.join(terms.criteria) or 'none'}"
     yield f"  smallest count     {terms.minimum_patients} patients"
     yield f"  needs an approval  {', '.join(sorted(terms.approval_for)) or 'nothing'}"
+    yield f"  pseudonyms         {'of its own' if terms.own_pseudonyms else 'of the research PACS'}"
     for version in versions:
         yield f"  version {version.version} was set by {version.set_by} on {version.set_at:%Y-%m-%d}"

@@ -17,7 +17,7 @@ from dicomanon.crosswalk.roles.role import Role
 from dicomanon.errors import Fatal
 
 if TYPE_CHECKING:
-    from dicomanon.pipeline.runtime import Runtime
+    from dicomanon.cohort.released import Retrieve
 
 release_app = typer.Typer(help="What was released to projects. For data engineers, and audited.", no_args_is_help=True)
 
@@ -33,10 +33,8 @@ def archive(release: Name, target: Target) -> None:
     """Write the objects of a release as ZIP files, one a study, with checksums, for where no DICOMweb client goes."""
     from dicomanon.cohort.archive import write_archive
 
-    with _leaving(release, "release.archive", target) as (folder, runtime):
-        counts = write_archive(
-            folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
-        )
+    with _leaving(release, "release.archive", target) as (folder, retrieve, threads):
+        counts = write_archive(folder, target, retrieve, threads=threads)
     say(
         f"{counts.studies} studies with {counts.instances} objects, {counts.bytes / 1e6:,.0f} MB in {target};"
         f" {counts.kept_studies} were there before"
@@ -48,10 +46,8 @@ def nifti(release: Name, target: Target) -> None:
     """Convert the volumes of a release (CT, MR, PT, NM) to NIfTI with BIDS sidecars, by dcm2niix."""
     from dicomanon.cohort.nifti import CONVERSION, write_nifti
 
-    with _leaving(release, "release.nifti", target) as (folder, runtime):
-        counts = write_nifti(
-            folder, target, runtime.research.retrieve_instance, threads=runtime.settings.research.threads
-        )
+    with _leaving(release, "release.nifti", target) as (folder, retrieve, threads):
+        counts = write_nifti(folder, target, retrieve, threads=threads)
     say(
         f"{counts.converted} of {counts.series} series in {counts.images} images in {target}; {CONVERSION} tells what"
         f" became of each; {counts.kept_series} were there before"
@@ -114,8 +110,9 @@ def write(
 
 
 @contextmanager
-def _leaving(release: str, action: str, target: Path) -> Iterator[tuple[Path, "Runtime"]]:
-    """Give a release's folder and what it takes to read its objects, when it is recorded that they leave."""
+def _leaving(release: str, action: str, target: Path) -> Iterator[tuple[Path, "Retrieve", int]]:
+    """Give a release's folder, what reads its objects, and how many at once, when it is recorded that they leave."""
+    from dicomanon.cohort.own_objects import retrieve_for
     from dicomanon.local_stack.stack import require_site
     from dicomanon.pipeline.runtime import open_runtime
 
@@ -130,7 +127,8 @@ def _leaving(release: str, action: str, target: Path) -> Iterator[tuple[Path, "R
             raise typer.BadParameter("not in the release folder: a release never changes", param_hint="TARGET")
         # Before anything leaves: who breaks it off has had some of it.
         runtime.crosswalk.releases.record_access(signer(), action, f"release {name}", _instances(folder))
-        yield folder, runtime
+        retrieve = retrieve_for(runtime.crosswalk, named[1], folder, runtime.research.retrieve_instance)
+        yield folder, retrieve, runtime.settings.research.threads
 
 
 def _instances(folder: Path) -> int:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -88,13 +88,14 @@ def fields() -> tuple[Field, ...]:
     return tuple(Field(**row) for row in csv.DictReader(text.splitlines()))
 
 
-def manifest_fields(of_request: Iterable[str] = ()) -> tuple[Field, ...]:
-    """Return the columns of a manifest: those that every manifest has, and the named ones of the request."""
+def manifest_fields(of_request: Iterable[str] = (), not_told: Container[str] = ()) -> tuple[Field, ...]:
+    """Return the columns of a manifest: those of every manifest, but for some, and the named ones of the request."""
     asked = frozenset(of_request)
     return tuple(
         one
         for one in fields()
-        if one.source in {"crosswalk", "object"} or (one.source == "request" and one.name in asked)
+        if one.name not in not_told
+        and (one.source in {"crosswalk", "object"} or (one.source == "request" and one.name in asked))
     )
 
 
@@ -103,12 +104,13 @@ def fact_keywords() -> frozenset[str]:
     return frozenset(one.keyword for one in fields() if one.source == "object")
 
 
-def data_dictionary(of_request: Iterable[str] = ()) -> str:
-    """Return what each column means, as CSV: those of the manifest, then those of the tables beside it."""
+def data_dictionary(columns: Container[str]) -> str:
+    """Return what each column means, as CSV: those of a manifest, then those of the tables beside it."""
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_DICTIONARY)
-    for one in (*manifest_fields(of_request), *(one for one in fields() if one.source == "summary")):
+    told = (one for one in fields() if one.source != "summary" and one.name in columns)
+    for one in (*told, *(one for one in fields() if one.source == "summary")):
         table.writerow(getattr(one, column) for column in _DICTIONARY)
     return text.getvalue()
 

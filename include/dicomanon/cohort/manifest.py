@@ -1,6 +1,6 @@
 """The manifest of a release as a table, and what is counted of it: research values only; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -38,7 +38,11 @@ class ManifestCounts:
 
 
 def manifest_table(
-    instances: Iterable[CohortInstance], *, columns: Columns = MappingProxyType({}), sort_by: SortBy = "patient"
+    instances: Iterable[CohortInstance],
+    *,
+    columns: Columns = MappingProxyType({}),
+    sort_by: SortBy = "patient",
+    not_told: Container[str] = (),
 ) -> pa.Table:
     """Return the manifest in the order asked for, whatever the order that the rows come in: one row an instance.
 
@@ -46,8 +50,10 @@ def manifest_table(
     ----------
     columns
         What the request brings, beside the columns of every manifest (:mod:`dicomanon.cohort.fields`).
+    not_told
+        Columns of every manifest that this one does not have.
     """
-    shown = manifest_fields(columns)
+    shown = manifest_fields(columns, not_told)
     schema = pa.schema([one.arrow for one in shown])
     batches = [_batch(rows, shown, columns, schema) for rows in _some_at_once(instances)]
     return pa.Table.from_batches(batches, schema).sort_by(ORDERS[sort_by]).combine_chunks()

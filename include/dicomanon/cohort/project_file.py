@@ -53,6 +53,8 @@ class ProjectFile(BaseModel):
         Counts of fewer are not told.
     approval_for
         What waits for an approval.
+    own_pseudonyms
+        Whether it gets identifiers and dates of its own; settled by its first release.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
@@ -67,6 +69,7 @@ class ProjectFile(BaseModel):
     criteria: Annotated[tuple[str, ...], AfterValidator(_known), AfterValidator(_sorted)] | None = None
     minimum_patients: Annotated[int, Field(strict=True, ge=LEAST_MINIMUM_PATIENTS, le=1000)] = DEFAULT_MINIMUM_PATIENTS
     approval_for: frozenset[ApprovalFor] = frozenset(ApprovalFor)
+    own_pseudonyms: Annotated[bool, Field(strict=True)] = False
 
     @classmethod
     def read(cls, path: Path) -> "ProjectFile":

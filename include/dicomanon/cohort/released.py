@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -12,24 +13,29 @@ import pyarrow.parquet
 from dicomanon.cohort.release_files import TOMBSTONE
 from dicomanon.errors import Fatal, Held, Retriable
 
-_COLUMNS: Final = (
-    "pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "output_digest", "Modality"
-)  # fmt: skip
+_COLUMNS: Final = ("pseudonym", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality")
+_DIGEST: Final = "output_digest"
 _ROWS_AT_ONCE: Final = 10_000
 
 Retrieve = Callable[[str, str, str], Iterator[bytes]]
-"""Yields the PS3.10 file of an instance by research UIDs of study, series and instance."""
+"""Yields the PS3.10 file of an instance by UIDs of study, series and instance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An object of a release, and the SHA-256 (hexadecimal) of what was stored."""
+    """An object of a release.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 (hexadecimal) of what was stored; ``None`` where the project gets other bytes, which it is not told.
+    """
 
     pseudonym: str
     study_uid: str
     series_uid: str
     sop_uid: str
-    digest: str
+    digest: str | None
     modality: str
 
 
@@ -53,16 +59,20 @@ def objects_of(release: Path) -> Iterator[Released]:
         It has no manifest that can be read.
     """
     try:
-        table = pyarrow.parquet.read_table(release / "manifest.parquet", columns=list(_COLUMNS))
+        table = pyarrow.parquet.read_table(release / "manifest.parquet", columns=[*_COLUMNS, _DIGEST])
     except (OSError, pa.ArrowException) as error:
         raise Fatal(f"the manifest of the release cannot be read: {type(error).__name__}") from None
+    if not set(_COLUMNS) <= set(table.column_names):
+        raise Fatal("the manifest of the release cannot be read: it lacks columns")
     for batch in table.sort_by([(name, "ascending") for name in _COLUMNS]).to_batches(max_chunksize=_ROWS_AT_ONCE):
-        for row in zip(*(batch[name].to_pylist() for name in _COLUMNS), strict=True):
-            yield Released(*row)
+        rows = zip(*(batch[name].to_pylist() for name in _COLUMNS), strict=True)
+        digests = batch[_DIGEST].to_pylist() if _DIGEST in table.column_names else repeat(None)
+        for (pseudonym, study, series, sop, modality), digest in zip(rows, digests, strict=False):
+            yield Released(pseudonym, study, series, sop, digest, modality)
 
 
 def read_object(retrieve: Retrieve, one: Released) -> bytes:
-    """Return an object as it was stored.
+    """Return an object as it was stored, or as its project sees it.
 
     Raises
     ------
@@ -77,6 +87,6 @@ def read_object(retrieve: Retrieve, one: Released) -> bytes:
         found = []
     if len(found) != 1:
         raise Retriable(f"the research PACS does not give {one.sop_uid}: if it was removed, the release has ended")
-    if hashlib.sha256(found[0]).hexdigest() != one.digest:
+    if one.digest is not None and hashlib.sha256(found[0]).hexdigest() != one.digest:
         raise Fatal(f"the research PACS gives other bytes of {one.sop_uid} than were stored")
     return found[0]

@@ -15,6 +15,7 @@ from dicomanon.cohort.card import card_files
 from dicomanon.cohort.changes import change_counts, changes
 from dicomanon.cohort.left_out import answers_as_csv
 from dicomanon.cohort.manifest import counts, manifest_table
+from dicomanon.cohort.own_pseudonyms import NOT_TOLD, OwnPseudonyms, moment_told
 from dicomanon.cohort.release_files import write_release
 from dicomanon.cohort.release_record import ReleaseRecord
 from dicomanon.cohort.risk import risk_plots, risk_report, risks
@@ -79,9 +80,15 @@ def write_what_is_left(
         replace(one, patient=Pseudonym(record.patients.get(one.research_study_uid, one.patient)))
         for one in crosswalk.removals.release_instances(release.row.id)
     ]
-    table = manifest_table(instances, columns=record.columns, sort_by=record.sort_by)
-    facts = _facts(release, record, instances)
-    changed, found = _changes(crosswalk, release), risks(table)
+    own = OwnPseudonyms.of(crosswalk, release.row.project)
+    if own is not None:
+        # What stands for what is there before anybody has any of it.
+        crosswalk.projects.enter_identifiers(release.row.project, own.identifiers(instances))
+        instances, record = [own.instance(one) for one in instances], own.record(record)
+    not_told = NOT_TOLD if own else frozenset[str]()
+    table = manifest_table(instances, columns=record.columns, sort_by=record.sort_by, not_told=not_told)
+    facts = _facts(release, record, instances, own)
+    changed, found = _changes(crosswalk, release, own), risks(table)
     write_release(
         release_dir,
         target,
@@ -100,25 +107,33 @@ def write_what_is_left(
     )
 
 
-def _facts(release: RecordedRelease, record: ReleaseRecord, instances: Sequence[CohortInstance]) -> dict[str, Any]:
+def _facts(
+    release: RecordedRelease,
+    record: ReleaseRecord,
+    instances: Sequence[CohortInstance],
+    own: OwnPseudonyms | None,
+) -> dict[str, Any]:
     return {
         **record.facts,
         "release": str(release.row.id),
         "number": release.row.number,
         "project": release.row.project,
-        "created_at": release.row.created_at.isoformat(),
+        "created_at": moment_told(own, release.row).isoformat(),
+        "own_pseudonyms": own is not None,
         "profile_versions": sorted({one.profile_version for one in instances}),
         "criteria_digest": release.criteria_digest.hex(),
         "sort_by": record.sort_by,
     }
 
 
-def _changes(crosswalk: "Crosswalk", release: RecordedRelease) -> dict[str, Any]:
+def _changes(crosswalk: "Crosswalk", release: RecordedRelease, own: OwnPseudonyms | None) -> dict[str, Any]:
     """Tell what changed since the version before; of a first one, nothing has."""
     former = crosswalk.releases.former_version(release.row.id)
     if former is None:
         return {"since": None, "added": [], "removed": [], "replaced": []}
     before, after = (crosswalk.releases.released_uids(one) for one in (former.id, release.row.id))
+    if own is not None:
+        before, after = own.released_uids(before), own.released_uids(after)
     return {"since": former.number, **changes(before, after)}
 
 

@@ -11,6 +11,7 @@ from dicomanon import __version__
 from dicomanon.cohort.left_out import answers
 from dicomanon.cohort.manifest import kept_columns
 from dicomanon.cohort.output import remove_files
+from dicomanon.cohort.own_pseudonyms import tombstones_as_told
 from dicomanon.cohort.parameters import GroupBy, SortBy
 from dicomanon.cohort.release_files import TOMBSTONE, release_folder
 from dicomanon.cohort.release_record import ReleaseRecord, persons
@@ -77,6 +78,7 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
         return True
     instances = crosswalk.removals.release_instances(release.id)
     former = _record_of(crosswalk, release_dir, tombstone.release)
+    (told,) = tombstones_as_told(crosswalk, [tombstone])
     record = ReleaseRecord(
         facts={
             "code_version": __version__,
@@ -86,7 +88,7 @@ def write_next_version(crosswalk: "Crosswalk", release_dir: Path, tombstone: Tom
             "replaces": {
                 "release": str(tombstone.release.id),
                 "number": tombstone.release.number,
-                "removal": str(tombstone.removal_id),
+                "removal": str(told.removal_id),
                 "removed_instances": tombstone.instances,
             },
         },
@@ -133,7 +135,7 @@ def mark_if_ended(crosswalk: "Crosswalk", release_dir: Path, release: ReleaseRow
     Fatal
         It cannot be written, or they cannot be removed.
     """
-    tombstones = crosswalk.removals.tombstones(release_id=release.id)
+    tombstones = tombstones_as_told(crosswalk, crosswalk.removals.tombstones(release_id=release.id))
     if not tombstones:
         return False
     remove_files(release_dir, release)

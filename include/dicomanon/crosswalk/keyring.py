@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dicomanon.crosswalk.keys.masters import LocalMasterKey, MasterKey
 from dicomanon.errors import Fatal
@@ -160,6 +162,14 @@ class Keyring:
     def uid_key(self) -> bytes:
         """Key of the one-to-one mapping from source UIDs to research UIDs."""
         return self._keys["uid"]
+
+    def project_key(self, project: str) -> bytes:
+        """Return the key (32 bytes) of the pseudonyms that a project has of its own, derived of the UID key.
+
+        By HKDF (RFC 5869): neither leads to the other, and no two projects' keys have anything in common.
+        """
+        label = b"pseudonyms of a project\0" + project.encode()
+        return HKDF(SHA256(), _KEY_BYTES, salt=b"dicomanon", info=label).derive(self.uid_key)
 
     @property
     def request_private_key(self) -> bytes:

@@ -62,8 +62,9 @@ class Lineage:
         Parameters
         ----------
         identifier
-            Research SOP instance, series or study UID; pseudonym; release (its id, or ``PROJECT/0001``); batch (its id,
-            or ``batch/12``); DAG run (its id, or ``DAG/RUN``).
+            Research SOP instance, series or study UID; pseudonym; either as a project sees it that has pseudonyms of
+            its own; release (its id, or ``PROJECT/0001``); batch (its id, or ``batch/12``); DAG run (its id, or
+            ``DAG/RUN``).
         limit
             Most instances that are shown; where there are more, the trace has a summary of all. ``None`` shows all,
             however many, in memory.

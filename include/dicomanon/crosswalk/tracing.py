@@ -79,6 +79,8 @@ _FIND_BY_FEW: dict[str, tuple[tuple[str, ...], LiteralString]] = {
     ),
 }
 
+_OF_PROJECT: LiteralString = "SELECT research FROM crosswalk.project_identifier WHERE own = %s"
+
 MOST_INSTANCES = 1000
 """Instances that a trace shows unless more are asked for; of the others it has the counts."""
 MOST_EVENTS = 1000
@@ -107,6 +109,9 @@ def trace(session: Session, identifier: str, limit: int | None = MOST_INSTANCES)
         connection.execute(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan"
         )
+        # What a project calls something is looked for as what it is here.
+        named = connection.execute(_OF_PROJECT, (identifier,)).fetchone()
+        identifier = named[0] if named else identifier
         parameters: dict[str, Any] = {
             "identifier": identifier,
             "batch": _batch_id(identifier),

@@ -24,7 +24,8 @@ SELECT t.id, t.project, t.login::text, t.made_by, t.made_at, t.expires_at, t.rea
        NOT EXISTS (SELECT FROM crosswalk.project_member m
                    WHERE m.project = t.project AND m.login = t.login AND m.added_at <= t.made_at),
        (SELECT e.recorded_at FROM crosswalk.gateway_use u JOIN crosswalk.access_event e ON e.id = u.event_id
-        WHERE u.token_id = t.id ORDER BY u.number DESC LIMIT 1)
+        WHERE u.token_id = t.id ORDER BY u.number DESC LIMIT 1),
+       crosswalk.has_own_pseudonyms(t.project)
 FROM crosswalk.gateway_token t LEFT JOIN crosswalk.gateway_token_revocation r ON r.token_id = t.id
 """
 
@@ -44,6 +45,8 @@ class GatewayToken:
         The project's member who reads by it.
     last_used_at
         When something was last asked for by it, whether it was given or refused.
+    is_of_own_pseudonyms
+        Whether its project sees other identifiers than the gateway shows.
     """
 
     id: UUID
@@ -58,6 +61,7 @@ class GatewayToken:
     is_expired: bool
     is_of_former_member: bool
     last_used_at: datetime | None
+    is_of_own_pseudonyms: bool
 
     @property
     def state(self) -> str:
@@ -66,6 +70,8 @@ class GatewayToken:
             return "revoked"
         if self.is_expired:
             return "expired"
+        if self.is_of_own_pseudonyms:
+            return "of own pseudonyms"
         return "of a former member" if self.is_of_former_member else "good"
 
 
@@ -90,12 +96,17 @@ class Tokens:
         Raises
         ------
         Fatal
-            The login is no member of the project, or actor or reason is empty.
+            The login is no member of the project, the project has pseudonyms of its own, or actor or reason is empty.
         """
         _require_said(actor, reason)
         secret = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
         new = uuid4()
         with self._session.transaction() as connection:
+            if connection.execute("SELECT crosswalk.has_own_pseudonyms(%s)", (project,)).fetchone() == (True,):
+                raise Fatal(
+                    "the project has pseudonyms of its own, and the gateway shows those of the research PACS: give its"
+                    " members archives of its releases"
+                )
             made = connection.execute(
                 "INSERT INTO crosswalk.gateway_token"
                 " (id, token_digest, project, login, made_by, reason_sealed, made_at, expires_at)"

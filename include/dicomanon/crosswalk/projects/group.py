@@ -1,6 +1,7 @@
 """Projects as data: their terms, version by version, and their logins; each change is in the audit trail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -12,11 +13,15 @@ from dicomanon.crosswalk.session import Connection, Session
 from dicomanon.errors import Fatal
 
 _LOCK_SPACE = 0x0D21
+_RELEASE_LOCK_SPACE = 0x0D1C
+"""Of ``create_release()``."""
+_IDENTIFIERS_AT_ONCE = 10_000
 
 _SELECT: LiteralString = (
     "SELECT project, version, title, lead_name, ethics_number, ethics_expires, retention_days, profiles, criteria,"
     " minimum_patients, approval_for, from_before_pulls, set_by, set_at"
 )
+_OWN_PSEUDONYMS: LiteralString = ", crosswalk.has_own_pseudonyms(project)"
 
 
 class Projects:
@@ -31,23 +36,25 @@ class Projects:
         Raises
         ------
         Fatal
-            Actor or reason is empty.
+            Actor or reason is empty, or the project would change its pseudonyms after a release.
         """
         with self._session.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_SPACE, project))
             former = next(iter(self._versions(connection, project)), None)
             if former is not None and former.terms == terms:
                 return former, False
+            _require_same_pseudonyms(connection, project, terms, former)
             row = uuid4()
             connection.execute(
                 "INSERT INTO crosswalk.project_version (id, project, version, title, lead_name, ethics_number,"
-                " ethics_expires, retention_days, profiles, criteria, minimum_patients, approval_for, set_by,"
-                " reason_sealed) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " ethics_expires, retention_days, profiles, criteria, minimum_patients, approval_for,"
+                " own_pseudonyms, set_by, reason_sealed)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (
                     *(row, project, former.version + 1 if former else 1, terms.title, terms.lead),
                     *(terms.ethics_number, terms.ethics_expires, terms.retention_days, list(terms.profiles)),
                     None if terms.criteria is None else list(terms.criteria),
-                    *(terms.minimum_patients, sorted(terms.approval_for), actor.strip()),
+                    *(terms.minimum_patients, sorted(terms.approval_for), terms.own_pseudonyms, actor.strip()),
                     seal_text(self._session.keys.site, "project_version.reason", row, reason),
                 ),
             )
@@ -62,8 +69,37 @@ class Projects:
     def newest(self, project: str) -> ProjectVersion | None:
         """Return the terms that hold; nothing where there is no such project."""
         with self._session.transaction() as connection:
-            row = connection.execute(_SELECT + " FROM crosswalk.project_terms(%s)", (project,)).fetchone()
+            row = connection.execute(
+                _SELECT + _OWN_PSEUDONYMS + " FROM crosswalk.project_terms(%s)", (project,)
+            ).fetchone()
         return _version(row) if row else None
+
+    def view_key(self, project: str) -> bytes | None:
+        """Return the key of a project's own pseudonyms; nothing where it sees those of the research PACS."""
+        with self._session.transaction() as connection:
+            row = connection.execute("SELECT crosswalk.has_own_pseudonyms(%s)", (project,)).fetchone()
+        return self._session.keyring.project_key(project) if row and row[0] else None
+
+    def enter_identifiers(self, project: str, research_by_own: Mapping[str, str]) -> None:
+        """Remember what a project calls something, so that it can be traced; may be repeated.
+
+        Parameters
+        ----------
+        research_by_own
+            Research UIDs and pseudonyms by the project's.
+
+        Raises
+        ------
+        Fatal
+            One stands for something else already, or the project has no pseudonyms of its own.
+        """
+        given = iter(research_by_own.items())
+        while some := list(islice(given, _IDENTIFIERS_AT_ONCE)):
+            own, research = zip(*some, strict=True)
+            with self._session.transaction() as connection:
+                connection.execute(
+                    "SELECT crosswalk.enter_project_identifiers(%s, %s, %s)", (project, list(own), list(research))
+                )
 
     def may_request(self, project: str, requester: str) -> bool:
         """Tell whether a login of Airflow may ask for a project's data now."""
@@ -169,7 +205,7 @@ class Projects:
 
     def _versions(self, connection: Connection, project: str | None) -> list[ProjectVersion]:
         rows = connection.execute(
-            _SELECT + " FROM crosswalk.project_version"
+            _SELECT + ", own_pseudonyms FROM crosswalk.project_version"
             " WHERE %(project)s::text IS NULL OR project = %(project)s ORDER BY project, version DESC",
             {"project": project},
         ).fetchall()
@@ -182,14 +218,32 @@ class Projects:
         record_access_event(connection, self._session.keys.site, actor, action, reason, count, subject=subject)
 
 
+def _require_same_pseudonyms(
+    connection: Connection, project: str, terms: ProjectTerms, former: ProjectVersion | None
+) -> None:
+    """Refuse to give a project other pseudonyms than it has data under; a trigger does so for any program."""
+    if terms.own_pseudonyms == (former is not None and former.terms.own_pseudonyms):
+        return
+    # No release between the look and the change: numbers of releases are given under this lock.
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_RELEASE_LOCK_SPACE, project))
+    if (
+        connection.execute("SELECT FROM crosswalk.release WHERE project = %s LIMIT 1", (project,)).fetchone()
+        is not None
+    ):
+        raise Fatal(
+            "own_pseudonyms cannot change: the project has releases, and its patients would get a second pseudonym;"
+            " make another project"
+        )
+
+
 def _require_name(name: str) -> None:
     if not name.strip():
         raise Fatal("a project and its members have names")
 
 
 def _version(row: Sequence[Any]) -> ProjectVersion:
-    project, version, title, lead, number, expires, days, profiles, criteria, minimum, *approvals, set_by, at = row
-    approval_for, is_from_before_pulls = approvals
+    project, version, title, lead, number, expires, days, profiles, criteria, minimum, approval_for, *others = row
+    is_from_before_pulls, set_by, at, own_pseudonyms = others
     terms = ProjectTerms(
         title=title,
         lead=lead,
@@ -201,5 +255,6 @@ def _version(row: Sequence[Any]) -> ProjectVersion:
         minimum_patients=minimum,
         approval_for=frozenset(map(ApprovalFor, approval_for))
         | (frozenset({ApprovalFor.PULL}) if is_from_before_pulls else frozenset()),
+        own_pseudonyms=own_pseudonyms,
     )
     return ProjectVersion(project, version, terms, set_by, at)

@@ -38,6 +38,8 @@ class ProjectTerms:
         Counts of fewer are not told.
     approval_for
         What of its requests waits for an approval.
+    own_pseudonyms
+        Whether it is given identifiers and dates that no other project has, nor the research PACS.
     """
 
     title: str
@@ -49,6 +51,7 @@ class ProjectTerms:
     criteria: tuple[str, ...] | None
     minimum_patients: int
     approval_for: frozenset[ApprovalFor]
+    own_pseudonyms: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Final
 from uuid import UUID
 
+from dicomanon.cohort.own_pseudonyms import tombstones_as_told
 from dicomanon.cohort.tombstone import mark_if_ended, write_next_version
 from dicomanon.crosswalk.removals.rows import FormerObject, RemovalReceipt, Step, Tombstone
 from dicomanon.errors import Fatal, Retriable
@@ -56,7 +57,7 @@ def notify(runtime: Runtime, removal_id: UUID) -> Counts:
     contacts = load_contacts(settings.notice_contacts)
     told = {(one.release_id, one.means) for one in removals.notices(removal)}
     counts: Counts = {"releases": 0, "notices": 0, "without_address": 0}
-    for tombstone in _tombstones(runtime, removal_id):
+    for tombstone in tombstones_as_told(runtime.crosswalk, _tombstones(runtime, removal_id)):
         recipients = contacts.of(tombstone.release)
         counts["releases"] += 1
         counts["without_address"] += not recipients

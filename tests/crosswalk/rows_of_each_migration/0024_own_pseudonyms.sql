@@ -1,0 +1,1 @@
+INSERT INTO crosswalk.project_identifier (own, project, research) VALUES ('P1', 'LUNG', 'D1');
