@@ -59,14 +59,14 @@ def objects_of(release: Path) -> Iterator[Released]:
         It has no manifest that can be read.
     """
     try:
-        table = pyarrow.parquet.read_table(release / "manifest.parquet", columns=[*_COLUMNS, _DIGEST])
+        path = release / "manifest.parquet"
+        has_digests = _DIGEST in pyarrow.parquet.read_schema(path).names
+        table = pyarrow.parquet.read_table(path, columns=[*_COLUMNS, _DIGEST] if has_digests else list(_COLUMNS))
     except (OSError, pa.ArrowException) as error:
         raise Fatal(f"the manifest of the release cannot be read: {type(error).__name__}") from None
-    if not set(_COLUMNS) <= set(table.column_names):
-        raise Fatal("the manifest of the release cannot be read: it lacks columns")
     for batch in table.sort_by([(name, "ascending") for name in _COLUMNS]).to_batches(max_chunksize=_ROWS_AT_ONCE):
         rows = zip(*(batch[name].to_pylist() for name in _COLUMNS), strict=True)
-        digests = batch[_DIGEST].to_pylist() if _DIGEST in table.column_names else repeat(None)
+        digests = batch[_DIGEST].to_pylist() if has_digests else repeat(None)
         for (pseudonym, study, series, sop, modality), digest in zip(rows, digests, strict=False):
             yield Released(pseudonym, study, series, sop, digest, modality)
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.cohort.conftest import OPEN_TERMS
 from tests.crosswalk.gateway.conftest import HOUR, WHY, Shared
 
 from dicomanon.crosswalk.audit.events import SubjectKind
 from dicomanon.crosswalk.audit.trail import Wanted as WantedEntries
 from dicomanon.crosswalk.gateway.showing import Showing, Use, Wanted
 from dicomanon.crosswalk.gateway.tokens import PREFIX, digest_of
+from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.removals.rows import RemovalKind, Requester
 from dicomanon.errors import Fatal
 
@@ -219,3 +221,27 @@ class TestRecord:
     def test_nothing_else_is_recorded_by_the_gateway(self, shared: Shared, showing: Showing) -> None:
         with pytest.raises(Fatal, match="InsufficientPrivilege"):
             showing.record([Use(NOBODY, "reidentify.show", 1, SubjectKind.OTHER, "x")])
+
+
+def test_a_project_with_pseudonyms_of_its_own_is_shown_nothing(shared: Shared, showing: Showing) -> None:
+    terms = ProjectTerms(**OPEN_TERMS | {"own_pseudonyms": True})
+    shared.crosswalk.projects.add("OWN", shared.member, **WHY)
+    before, digest = shared.token("OWN")
+    assert showing.bearer(digest) is not None
+    shared.crosswalk.projects.set("OWN", terms, **WHY)
+    studies = shared.studies("LUNG")
+    ids = [row[0] for row in shared.rows("SELECT DISTINCT instance_id FROM crosswalk.release_instance")]
+    shared.crosswalk.releases.create("OWN", "ada", b"d", ids, request_key="own")  # type: ignore[arg-type]
+    assert showing.bearer(digest) is None
+    assert showing.objects(digest, studies[0]) == []
+    assert showing.studies(digest, Wanted(), limit=10) == []
+    (known,) = shared.crosswalk.tokens.all("OWN")
+    assert (known.id, known.state) == (before.id, "of own pseudonyms")
+    with pytest.raises(Fatal, match="give its members archives"):
+        shared.token("OWN")
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        shared.rows(
+            "INSERT INTO crosswalk.gateway_token (id, token_digest, project, login, made_by, reason_sealed, expires_at)"
+            " SELECT gen_random_uuid(), sha256('x'), project, login, made_by, reason_sealed, expires_at"
+            " FROM crosswalk.gateway_token WHERE project = 'OWN' RETURNING id"
+        )

@@ -227,3 +227,27 @@ def test_requests_are_held_answered_and_compared_as_cohort_and_read_as_auditor_a
         _, purpose, reason = admin.requests.look(second.request_key, actor="ada")
         assert reason is not None
         assert (purpose.reveal(), reason.reveal()) == ("to learn", "seen")
+
+
+def test_a_project_with_pseudonyms_of_its_own_sees_no_research_identifier(filled: Filled, keyring: Keyring) -> None:
+    login = filled.login(Role.RESEARCHER)
+    with Crosswalk(filled.logins[Role.ADMIN], keyring, role=Role.ADMIN) as crosswalk:
+        crosswalk.projects.set("OWN", replace(TERMS, own_pseudonyms=True), **WHO)
+        crosswalk.projects.add("OWN", login, **WHO)
+    with psycopg.connect(filled.dsn) as connection:
+        rows = connection.execute(
+            "SELECT id FROM crosswalk.instance WHERE state = 'stored' ORDER BY id LIMIT 2"
+        ).fetchall()
+    with Crosswalk(filled.logins[Role.COHORT], keyring, role=Role.COHORT) as crosswalk:
+        made = crosswalk.releases.create("OWN", "researcher", b"d", [row[0] for row in rows], request_key="own")
+        crosswalk.projects.enter_identifiers("OWN", {"P1": "D1"})
+    with filled.acting_as(Role.RESEARCHER) as connection:
+        told = connection.execute("SELECT instances, created_at FROM research.release WHERE project = 'OWN'").fetchone()
+        assert told is not None
+        assert told[0] == made.instances
+        assert (told[1].hour, told[1].minute, told[1].second, told[1].microsecond) == (0, 0, 0, 0)
+        for view in ("manifest", "counts"):
+            query = sql.SQL("SELECT count(*) FROM research.{} WHERE project = 'OWN'").format(sql.Identifier(view))
+            assert connection.execute(query).fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT own FROM crosswalk.project_identifier")
