@@ -222,7 +222,8 @@ def trace(
     identifier: Annotated[
         str,
         typer.Argument(
-            help="Research SOP, series or study UID, a pseudonym, a release (PROJECT/0001), a batch or DAG run."
+            help="Research SOP, series or study UID, a pseudonym (a project's own ones too), a release (PROJECT/0001),"
+            " a batch or DAG run."
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

@@ -4,15 +4,20 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from email import message_from_bytes
 from io import BytesIO
 from pathlib import Path
 
+import pyarrow.parquet
 import pydicom
 import pytest
 from tests.cohort.conftest import declare
 from tests.cohort.test_archive import files, members
+from tests.promises.removing import ADA, WHY
 from tests.site import Site, judge_by_counts, person, slices, study
+from typer.testing import CliRunner
 
+from dicomanon.cli_release import release_app
 from dicomanon.cohort.archive import write_archive
 from dicomanon.cohort.extract import CohortRequest, extract
 from dicomanon.cohort.nifti import write_nifti
@@ -20,10 +25,12 @@ from dicomanon.cohort.own_objects import SeenObjects, retrieve_for
 from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort.released import Retrieve
 from dicomanon.cohort.sealing import seal_conf
+from dicomanon.crosswalk.removals.rows import RemovalKind
 from dicomanon.crosswalk.roles.role import Role
 from dicomanon.deidentify.encoding import IMPLEMENTATION_CLASS_UID
 from dicomanon.errors import Fatal
 from dicomanon.pipeline import validate
+from dicomanon.pipeline.removal.steps import mark, notify, replace_releases
 from dicomanon.pipeline.runtime import Runtime
 from dicomanon.project_view.view import ProjectView
 from dicomanon.standard.dictionary import is_registered_uid
@@ -133,6 +140,37 @@ def test_images_and_sidecars_are_in_the_project_s_identifiers(given: Given, tmp_
         assert not any(pseudonym in str(path) for pseudonym in research)
     for sidecar in (tmp_path / "nifti").rglob("*.json"):
         assert "2.25." not in json.dumps({**json.loads(sidecar.read_text()), "SeriesInstanceUID": ""})
+
+
+def test_the_command_archives_it_by_the_same_names(given: Given, tmp_path: Path) -> None:
+    done = CliRunner().invoke(release_app, ["archive", "alpha/1", str(tmp_path / "typed")])
+    assert done.exit_code == 0, done.output
+    write_archive(given.folder("alpha"), tmp_path / "called", given.retrieve("alpha"), threads=2)
+    assert files(tmp_path / "typed") == files(tmp_path / "called")
+
+
+def test_a_withdrawal_is_told_by_each_project_s_own_names(given: Given) -> None:
+    gone, *_ = given.site.rows("SELECT pseudonym FROM crosswalk.patient ORDER BY pseudonym")
+    with given.site.crosswalk() as crosswalk:
+        removal = crosswalk.removals.request_of_patient(RemovalKind.WITHDRAWAL, gone[0], ADA, **WHY)
+    research = {name for data in given.site.research_objects().values() for name in names(data)}
+    with given.site.runtime(Role.REMOVAL) as runtime:
+        for step in (mark, replace_releases, notify):
+            step(runtime, removal.id)
+        told = {path.name: path.read_bytes() for path in runtime.settings.notice_dir.rglob("*") if path.is_file()}
+    assert len(told) == len(PROJECTS)
+    for project in PROJECTS:
+        tombstone = (given.folder(project) / "TOMBSTONE.json").read_text()
+        assert set(json.loads(tombstone)["removals"][0]["SOPInstanceUID"]) < set(
+            pyarrow.parquet.read_table(given.folder(project) / "manifest.parquet")["SOPInstanceUID"].to_pylist()
+        )
+        assert not any(name in tombstone for name in (*research, str(removal.id)))
+        assert given.folder(project).with_name("0002").is_dir()
+    for data in told.values():
+        content = message_from_bytes(data).as_string()
+        attached = [part.get_payload(decode=True) for part in message_from_bytes(data).walk()]
+        assert not any(name in content or name.encode() in (part or b"") for name in research for part in attached)
+        assert str(removal.id) not in content
 
 
 def test_other_bytes_than_were_stored_are_not_told(given: Given, tmp_path: Path) -> None:
