@@ -27,6 +27,7 @@ def test_what_is_left_out_is_strict() -> None:
     assert (read.project, terms.title, terms.ethics_expires) == ("lung-ai", "Nodules", date(2030, 1, 31))
     assert (terms.minimum_patients, terms.criteria, terms.profiles) == (10, None, ())
     assert terms.approval_for == set(ApprovalFor)
+    assert not terms.own_pseudonyms
 
 
 def test_order_and_doubles_mean_nothing() -> None:
@@ -45,6 +46,7 @@ def test_order_and_doubles_mean_nothing() -> None:
         ('approval_for = ["everything"]', "approval_for"),
         ('profiles = ["Not A Profile"]', "profiles"),
         ('owner = "nobody"', "owner"),
+        ("own_pseudonyms = 1", "own_pseudonyms"),
         ("criteria = [", "TOML"),
     ],
 )

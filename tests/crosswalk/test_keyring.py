@@ -116,3 +116,11 @@ def test_shows_no_key_in_any_textual_form() -> None:
 def test_is_not_pickled() -> None:
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(KEYS)
+
+
+def test_keys_of_projects_are_derived_each_by_itself_and_lead_back_to_none() -> None:
+    one, other = (Keyring(*(bytes([number + more]) * 32 for number in range(4))) for more in (0, 10))
+    keys = [one.project_key("LUNG"), one.project_key("HEART"), other.project_key("LUNG"), one.uid_key]
+    assert len(set(keys)) == len(keys)
+    assert {len(key) for key in keys} == {32}
+    assert one.project_key("LUNG") == keys[0]

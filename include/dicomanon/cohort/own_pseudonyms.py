@@ -1,7 +1,7 @@
 """What leaves for a project that has pseudonyms of its own: rows, records and tombstones as it sees them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,7 @@ class OwnPseudonyms:
     """How one project sees what is released to it."""
 
     view: ProjectView
+    _texts: dict[str, SeenTexts] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, crosswalk: "Crosswalk", project: str) -> "OwnPseudonyms | None":
@@ -91,8 +92,9 @@ class OwnPseudonyms:
         return replace(answer, study_uid=self.view.uid(answer.study_uid))
 
     def _facts(self, facts: Mapping[str, _Fact], pseudonym: str) -> dict[str, _Fact]:
-        texts = SeenTexts(self.view, pseudonym)
-        return dict(self._seen_facts(facts, texts))
+        if pseudonym not in self._texts:
+            self._texts[pseudonym] = SeenTexts(self.view, pseudonym)
+        return dict(self._seen_facts(facts, self._texts[pseudonym]))
 
     @staticmethod
     def _seen_facts(facts: Mapping[str, _Fact], texts: SeenTexts) -> Iterator[tuple[str, _Fact]]:

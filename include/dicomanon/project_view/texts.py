@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from dicomanon.deidentify.dates import shift_dates
@@ -14,6 +15,8 @@ from dicomanon.profile.actions import TextKind
 from dicomanon.project_view.view import ProjectView
 
 _RESEARCH_UID: Final = re.compile(r"(?<![\w.])2\.25\.\d{1,39}(?!\w|\.\d)", re.ASCII)
+_CACHED: Final = 256
+_LONGEST_CACHED: Final = 64
 _OF_PEOPLE: Final = frozenset({TextKind.DESCRIPTION, TextKind.LABEL})
 """Kinds of texts whose dates are of the patient's story. Elsewhere a date is that of a version, which is published: to
 move it would tell by how much dates moved, so it goes."""
@@ -35,6 +38,7 @@ class SeenTexts:
         needles = KnownValues(dates=frozenset(known_dates)).needles
         self._moving = WrittenDates(needles, DateTreatment(days=self._days))
         self._removing = WrittenDates(needles, DateTreatment())
+        self._cached = lru_cache(maxsize=_CACHED)(self._seen)
 
     def dates(self, value: str, vr: str) -> str | None:
         """Return a value of VR DA or DT; ``None`` if it is none. Dummies are everybody's, and stay."""
@@ -44,12 +48,15 @@ class SeenTexts:
 
     def text(self, text: str, kind: TextKind) -> str:
         """Return a text with its dates moved, or without them, and its identifiers replaced."""
-        return self.identifiers(self._dates_in(text, kind))
+        return self._cached(text, kind) if len(text) <= _LONGEST_CACHED else self._seen(text, kind)
 
     def identifiers(self, text: str) -> str:
         """Return a text with pseudonym and UIDs replaced."""
         text = text.replace(self._pseudonym, self._view.pseudonym(self._pseudonym))
         return _RESEARCH_UID.sub(lambda match: self._view.uid(match[0]), text)
+
+    def _seen(self, text: str, kind: TextKind) -> str:
+        return self.identifiers(self._dates_in(text, kind))
 
     def _dates_in(self, text: str, kind: TextKind) -> str:
         if kind in _OF_PEOPLE:
