@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
+from tests.cohort.conftest import OPEN_TERMS
 from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
 
 from dicomanon.cohort.manifest import manifest_table
@@ -17,6 +18,7 @@ from dicomanon.cohort.parameters import COHORT_DAG_ID
 from dicomanon.cohort.release_files import RELEASE, release_folder, write_release
 from dicomanon.crosswalk.audit.trail import Wanted
 from dicomanon.crosswalk.database import Crosswalk
+from dicomanon.crosswalk.projects.rows import ProjectTerms
 from dicomanon.crosswalk.release_pages import ReleasePages
 from dicomanon.crosswalk.removals.rows import Requester
 from dicomanon.crosswalk.roles.role import Role
@@ -248,3 +250,18 @@ def test_the_login_of_the_pages_records_nothing_but_what_is_taken_there(pages_ds
         connection.execute("SET ROLE dicomanon_pages")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT crosswalk.pages_record(gen_random_uuid(), 'x', 'cohort.approve', 'other', 'x')")
+
+
+def test_a_project_with_pseudonyms_of_its_own_is_told_a_day_and_no_gateway(shelved: Shelved) -> None:
+    shelved.crosswalk.projects.set("OWN", ProjectTerms(**OPEN_TERMS | {"own_pseudonyms": True}), **WHY)
+    shelved.crosswalk.projects.add_requester("OWN", "ravi", **WHY)
+    ids = [one.instance_id for one in shelved.crosswalk.removals.release_instances(shelved.releases["LUNG"].id)]
+    made = shelved.crosswalk.releases.create("OWN", "kim", b"d", ids, request_key="own")
+    target = release_folder(shelved.folder, made)
+    write_release(shelved.folder, target, manifest_table([]), group_by="study", facts={})
+    (listed,) = (one for one in json.loads(shelved.get(".json")) if one["project"] == "OWN")
+    assert listed["own_pseudonyms"]
+    assert "T00:00:00" in listed["created_at"]
+    shown = shelved.get("/OWN/1")
+    assert "https://images.example" not in shown
+    assert "the project's own" in shown

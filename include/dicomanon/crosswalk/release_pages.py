@@ -31,6 +31,8 @@ class ListedRelease:
         When a removal ended it; ``None`` while it holds.
     replaced_by
         Number of the release to go on with, of one that has ended.
+    own_pseudonyms
+        Whether its project sees other identifiers than the gateway shows; moments are told to the day then.
     """
 
     release_id: UUID
@@ -42,6 +44,7 @@ class ListedRelease:
     created_at: datetime
     ended_at: datetime | None
     replaced_by: int | None
+    own_pseudonyms: bool
 
 
 class ReleasePages:

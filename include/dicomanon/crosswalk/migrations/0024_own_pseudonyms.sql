@@ -101,3 +101,22 @@ FROM crosswalk.granted_instance g
 JOIN crosswalk.release r ON r.id = g.release_id
 JOIN crosswalk.stored_instance s ON s.instance_id = g.instance_id
 WHERE NOT EXISTS (SELECT FROM crosswalk.project_of_own_pseudonyms o WHERE o.project = r.project);
+
+-- The pages of the api-server tell a day, too, and say that there is nothing to read through the gateway.
+DROP FUNCTION crosswalk.pages_releases(text);
+CREATE FUNCTION crosswalk.pages_releases(by_requester text)
+RETURNS TABLE (release_id uuid, project text, number integer, requester text, request_key text, instances bigint,
+               created_at timestamptz, ended_at timestamptz, replaced_by integer, own_pseudonyms boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT re.id, re.project, re.number, re.requester, re.request_key, re.instances,
+           CASE WHEN own.own THEN date_trunc('day', re.created_at, 'UTC') ELSE re.created_at END,
+           (SELECT CASE WHEN own.own THEN date_trunc('day', min(t.recorded_at), 'UTC') ELSE min(t.recorded_at) END
+            FROM crosswalk.tombstone t WHERE t.release_id = re.id),
+           (SELECT n.number FROM crosswalk.release n WHERE n.replaces = re.id), own.own
+    FROM crosswalk.project_requester r
+    CROSS JOIN LATERAL (SELECT crosswalk.has_own_pseudonyms(r.project) OFFSET 0) AS own (own)
+    JOIN crosswalk.release re ON re.project = r.project
+    WHERE r.requester = by_requester
+    ORDER BY re.project COLLATE "C", re.number DESC
+$$;
+COMMENT ON FUNCTION crosswalk.pages_releases IS 'of the projects that a login of Airflow requests for now';
