@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from dicomanon.cli_release import release_app
 from dicomanon.cohort.archive import write_archive
+from dicomanon.cohort.delivering import deliver
 from dicomanon.cohort.extract import CohortRequest, extract
 from dicomanon.cohort.nifti import write_nifti
 from dicomanon.cohort.own_objects import SeenObjects, retrieve_for
@@ -147,6 +148,20 @@ def test_the_command_archives_it_by_the_same_names(given: Given, tmp_path: Path)
     assert done.exit_code == 0, done.output
     write_archive(given.folder("alpha"), tmp_path / "called", given.retrieve("alpha"), threads=2)
     assert files(tmp_path / "typed") == files(tmp_path / "called")
+
+
+def test_the_dag_writes_it_by_the_same_names(given: Given) -> None:
+    conf = {"project": "alpha", "body_part": ["CHEST"], "output": "archive"}
+    sealed = seal_conf(given.runtime.keyring.request_public_key, COHORT_DAG_ID, conf)
+    request = CohortRequest(COHORT_DAG_ID, "manual__archive", "researcher", sealed)
+    extract(given.runtime, request)
+    assert deliver(given.runtime, request)["archive_instances"] == 5
+    release_dir = given.runtime.settings.release_dir
+    told = pyarrow.parquet.read_table(release_dir / "alpha" / "0002" / "manifest.parquet").to_pylist()
+    assert set(members(release_dir / ".archive" / "alpha" / "0002")) == {
+        f"{row['pseudonym']}/{row['StudyInstanceUID']}/{row['SeriesInstanceUID']}/{row['SOPInstanceUID']}.dcm"
+        for row in told
+    }
 
 
 def test_a_withdrawal_is_told_by_each_project_s_own_names(given: Given) -> None:

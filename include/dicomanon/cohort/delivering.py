@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dicomanon.cohort.extract import CohortRequest, Counts, ReleaseSettings, Services
 from dicomanon.cohort.output import has_files, is_written, write_output
+from dicomanon.cohort.own_objects import retrieve_for
 from dicomanon.cohort.release_files import release_folder
 from dicomanon.cohort.tombstone import mark_if_ended
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
@@ -94,12 +95,13 @@ def _deliver(services: ReadingServices, release: ReleaseRow, output: str, reques
         release.instances,
         subject=Subject(SubjectKind.RELEASE, str(release.id)),
     )
+    folder = release_folder(release_dir, release)
     counts = write_output(
-        release_folder(release_dir, release),
+        folder,
         release_dir,
         output,
         release,
-        retrieve=services.research.retrieve_instance,
+        retrieve=retrieve_for(crosswalk, release.project, folder, services.research.retrieve_instance),
         threads=services.settings.research.threads,
     )
     # A removal may have ended it meanwhile, and then removed less than is there now.
