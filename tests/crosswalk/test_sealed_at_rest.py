@@ -20,6 +20,7 @@ from dicomanon.crosswalk.patients import Withdrawn
 from dicomanon.crosswalk.people import CACHE_SECONDS
 from dicomanon.crosswalk.projects.requests import CohortOf
 from dicomanon.crosswalk.projects.rows import ApprovalFor, ProjectTerms
+from dicomanon.crosswalk.projects.standing import StandingState
 from dicomanon.crosswalk.pulls import FoundStudy
 from dicomanon.crosswalk.removals.rows import RemovalKind, RemovalReceipt, Requester
 from dicomanon.crosswalk.roles.role import Role
@@ -40,6 +41,7 @@ PLANTED = [
 
 WITHOUT_SOURCE_VALUES = {
     "task_event", "openlineage_event", "archive_check", "archive_survey", "unconfirmed_object", "research_facts",
+    "project_identifier",
 }  # fmt: skip
 """Research identifiers, blind indexes, counts, and what objects say that passed the check, alone."""
 
@@ -63,7 +65,7 @@ def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
     with pytest.raises(Held):
         crosswalk.patients.get_or_create(replace(PATIENT, name="QUIXANO^SANCHO", birth_date="19700130"))
     stored = [row.instance_id for row in run.sources() if row.state == "stored"]
-    crosswalk.releases.create("LUNG", "ada", b"d", stored, record={"facts": "AUDITWORD of MRN-7731"})
+    release = crosswalk.releases.create("LUNG", "ada", b"d", stored, record={"facts": "AUDITWORD of MRN-7731"})
     crosswalk.releases.record_access("admin", "read", "AUDITWORD of MRN-7731", 1)
     crosswalk.projects.add("LUNG", "postgres", actor="ada", reason="AUDITWORD of MRN-7731")
     why = {"actor": "ada", "reason": "AUDITWORD of MRN-7731"}
@@ -82,6 +84,11 @@ def filled(crosswalk: Crosswalk, crosswalk_dsn: str) -> Run:
     crosswalk.requests.hold(cohort, "ravi", held_for, asked={"sex": 1}, purpose="AUDITWORD of MRN-7731")
     crosswalk.requests.decide(cohort.request_key, approved=True, actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.requests.tell(cohort, 2, ())
+    standing = CohortOf("LUNG", "cohort_extraction/s", False, ((1, 2, 3),))
+    crosswalk.standing.open(standing, "ravi", {"project": "LUNG"}, None, release)
+    (open_one,) = crosswalk.standing.all()
+    crosswalk.standing.note(open_one, "1 1")
+    crosswalk.standing.change(open_one, StandingState.ENDED, "done", by="ada")
     crosswalk.pulls.want("cohort_extraction/r", "MRN-7731", 1, at=NOW, wait=timedelta(hours=1), **why)
     crosswalk.projects.set("LUNG", terms, actor="ada", reason="AUDITWORD of MRN-7731")
     crosswalk.profiles.publish("site@1", "{}", actor="ada", reason="AUDITWORD of MRN-7731", code_version="0.1.0")
