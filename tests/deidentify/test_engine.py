@@ -1,3 +1,4 @@
+from datetime import date, timedelta
 from io import BytesIO
 
 import pydicom
@@ -345,3 +346,18 @@ def test_character_set_survives(charset: str, run_research: Run) -> None:
 def test_number_of_the_patient_does_not_pass_as_a_number(number: str, stays: bool, run_research: Run) -> None:
     dataset = run_research(Instance(extra=(Leaf(0x00181150, "IS" if "." not in number else "DS", number),)).raw())
     assert bool(dataset[0x00181150].value) is stays
+
+
+def test_what_can_be_looked_up_does_not_tell_how_many_days_dates_move(run_research: Run) -> None:
+    code = (
+        Leaf(0x00080100, "SH", "T-D4000"), Leaf(0x00080102, "SH", "SRT"), Leaf(0x00080103, "SH", "20090131"),
+        Leaf(0x00080104, "LO", "Abdomen"), Leaf(0x00080105, "CS", "DCMR"), Leaf(0x00080106, "DT", "20030108"),
+        Leaf(0x00080107, "DT", "20040109"), Leaf(0x0008010F, "CS", "4031"), Leaf(0x00080122, "LO", "Mapping 20100203"),
+    )  # fmt: skip
+    extra = (Leaf(0x00080020, "DA", "20200131"), Leaf(0x00181020, "LO", "V 20110405"), Nest(0x00082218, (code,)))
+    dataset = run_research(Instance(extra=extra).raw())
+    moved = date.fromisoformat(dataset.StudyDate) - date(2020, 1, 31)
+    assert moved == timedelta(CONTEXT.date_shift_days)
+    text = str(dataset)
+    for published in (date(2009, 1, 31), date(2003, 1, 8), date(2004, 1, 9), date(2010, 2, 3), date(2011, 4, 5)):
+        assert (published + moved).strftime("%Y%m%d") not in text

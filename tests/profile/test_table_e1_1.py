@@ -73,6 +73,10 @@ def basic(row: dict[str, str], sop_class: str, level: str) -> str:
     return "recurse" if code == "U" and row["vr"] == "SQ" else BASIC[code]
 
 
+PUBLISHED = {"ContextGroupVersion", "ContextGroupLocalVersion", "TemplateVersion", "TemplateLocalVersion"}
+"""Dates that can be looked up: moved, they would tell by how many days."""
+
+
 def expected(  # noqa: PLR0911 - one line per paragraph reads best
     row: dict[str, str], options: frozenset[str], sop_class: str = CT, level: str = "top"
 ) -> str:
@@ -82,6 +86,8 @@ def expected(  # noqa: PLR0911 - one line per paragraph reads best
         return "pseudonym"  # the replacement value of Z and of D
     fallback, vr = basic(row, sop_class, level), row["vr"]
     cells = {COLUMNS[option]: row[COLUMNS[option]] for option in options if row[COLUMNS[option]]}
+    if cells.get("rtn_long_modif_dates") == "C" and row["keyword"] in PUBLISHED:
+        return fallback
     if cells.get("rtn_long_modif_dates") == "C":
         return {"DA": "shift-date", "DT": "shift-date", "TM": "keep-time", "SH": "keep-time"}.get(vr, fallback)
     if "K" in cells.values():

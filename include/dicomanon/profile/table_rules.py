@@ -4,11 +4,13 @@ Where several options in force have a cell in one row:
 
 1. Dates and times: ``C`` of the modified-dates option goes before any ``K``. A date that must move is moved, also
    where another option (device identity) would keep it: one real date beside shifted ones gives the shift away.
+   So does a shifted date whose real one can be looked up: published dates are treated as the Basic Profile says.
 2. Otherwise ``K`` goes before ``C``: what one option lets stay as it is, another need not clean.
 3. The Basic Profile's code stays the fallback for a value that an option's rule does not understand.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dicomanon.profile.actions import Action, AttributeRule, TextKind
 from dicomanon.profile.decision import (
@@ -34,7 +36,7 @@ from dicomanon.profile.options import (
     PARAGRAPHS,
 )
 from dicomanon.profile.schema import Profile
-from dicomanon.standard.confidentiality import ConfidentialityRow, text_attributes
+from dicomanon.standard.confidentiality import ConfidentialityRow, published_dates, text_attributes
 from dicomanon.standard.tables import parse_tag
 
 PATIENT_NAME = parse_tag("0010,0010")
@@ -138,12 +140,18 @@ class TableRules:
     def _by_option(self, tag: int, row: ConfidentialityRow, vr: str, basic: Decision) -> Decision | None:
         cells = {option: cell for option, cell in sorted(row.options.items()) if option in self._options}
         if cells.get(MODIFIED_DATES) == "C":
-            return self._shifted(vr, basic)
+            return self._published(tag, basic) if tag in published_dates() else self._shifted(vr, basic)
         for cell, decide in (("K", self._kept), ("C", self._cleaned)):
             for option, value in cells.items():
                 if value == cell:
                     return decide(tag, vr, option, basic)
         return None
+
+    @staticmethod
+    def _published(tag: int, basic: Decision) -> Decision:
+        rule = replace(basic.rule, origin=f"option {MODIFIED_DATES} C, published")
+        why = f"Not moved, for {published_dates()[tag]}: it would tell how many days the patient's dates move."
+        return Decision(rule, Source.OPTION, why, PARAGRAPHS[MODIFIED_DATES], MODIFIED_DATES)
 
     @staticmethod
     def _shifted(vr: str, basic: Decision) -> Decision:

@@ -135,3 +135,12 @@ def text_attributes() -> Mapping[int, TextRow]:
         parse_tag(row["tag"]): TextRow(row["kind"], row["fallback"], row["why"])
         for row in read_table("text_attributes")
     })  # fmt: skip
+
+
+@cache
+def published_dates() -> Mapping[int, str]:
+    """Return attributes whose dates are the same in everybody's objects and can be looked up, with our reasons.
+
+    Moved by a patient's days, they would tell how many these are, and with that every real date (PS3.15 E.3.6).
+    """
+    return MappingProxyType({parse_tag(row["tag"]): row["why"] for row in read_table("published_dates")})

@@ -63,7 +63,8 @@ class WrittenDates:
         text
             Any text.
         technical
-            Whether it is of equipment, where numbers with dots are versions rather than days.
+            Whether it is of equipment, where numbers with dots are versions rather than days, and where no day is
+            moved but those that are known to be the patient's.
         """
         spans: list[Span] = []
         if not _DIGIT.search(text):
@@ -80,13 +81,13 @@ class WrittenDates:
                 if technical and form.like_version and not self._is_known(readings):
                     continue
                 taken[start:end] = [True] * (end - start)
-                spans.append(self._treated(match, form, readings))
+                spans.append(self._treated(match, form, readings, technical))
         return spans
 
     def _is_known(self, readings: list[date]) -> bool:
         return any(day in self._needles.dates or day in self._needles.birth_dates for day in readings)
 
-    def _treated(self, match: re.Match[str], form: _Form, readings: list[date]) -> Span:
+    def _treated(self, match: re.Match[str], form: _Form, readings: list[date], technical: bool) -> Span:
         gone = Span(match.start(), match.end())
         if any(day in self._needles.birth_dates for day in readings):
             return gone
@@ -95,7 +96,9 @@ class WrittenDates:
         if self._treatment.days is None or form.write is None:
             return gone
         known = [day for day in readings if day in self._needles.dates]
-        sure = readings if len(readings) == 1 else known
+        # The version of a terminology or a software may be anybody's knowledge: moved, it would tell by how many days
+        # the patient's dates move.
+        sure = known if technical or len(readings) > 1 else readings
         if len(set(sure)) != 1:
             return gone
         try:
