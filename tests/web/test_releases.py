@@ -1,7 +1,6 @@
 """Researchers look at and take away what their projects were given, and nothing else; each file is recorded before."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
 from tests.cohort.conftest import OPEN_TERMS
+from tests.crosswalk.role_login import login_as
 from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
 
 from dicomanon.cohort.manifest import manifest_table
@@ -60,13 +60,8 @@ class Shelved:
 
 @pytest.fixture
 def pages_dsn(crosswalk: Crosswalk, crosswalk_dsn: str, postgres_server: PostgresServer) -> Iterator[str]:
-    database = str(psycopg.conninfo.conninfo_to_dict(crosswalk_dsn)["dbname"])
-    login, password = f"pages_{database}", secrets.token_hex(12)
-    postgres_server.create_login(login, password, database, [Role.PAGES])
-    yield postgres_server.dsn(database, user=login, password=password)
-    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as administrator:
-        administrator.execute(f"DROP OWNED BY {login}")  # type: ignore[arg-type]
-        administrator.execute(f"DROP ROLE {login}")  # type: ignore[arg-type]
+    with login_as(Role.PAGES, crosswalk_dsn, postgres_server) as dsn:
+        yield dsn
 
 
 @pytest.fixture

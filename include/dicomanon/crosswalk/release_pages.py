@@ -7,16 +7,11 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from psycopg.rows import class_row
-from psycopg_pool import ConnectionPool
 
 from dicomanon.crosswalk.audit.events import Subject
-from dicomanon.crosswalk.roles.assuming import assume
 from dicomanon.crosswalk.roles.role import Role
+from dicomanon.crosswalk.roles.role_pool import role_pool
 from dicomanon.crosswalk.session import Connection, translated
-
-_CONNECT_SECONDS = 5
-_WAIT_FOR_CONNECTION_SECONDS = 5
-"""Somebody looks at a page: he is told to come again instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +52,7 @@ class ReleasePages:
     """
 
     def __init__(self, dsn: str) -> None:
-        self._pool = ConnectionPool[Connection](
-            dsn,
-            min_size=0,
-            max_size=4,
-            open=False,
-            timeout=_WAIT_FOR_CONNECTION_SECONDS,
-            kwargs={"application_name": "dicomanon pages", "connect_timeout": _CONNECT_SECONDS, "autocommit": True},
-            configure=_configure,
-            check=ConnectionPool.check_connection,
-            name="pages",
-        )
+        self._pool = role_pool(dsn, Role.PAGES, least=0, most=4)
 
     def close(self) -> None:
         """Close the connections."""
@@ -109,10 +94,3 @@ class ReleasePages:
             self._pool.open()
             with self._pool.connection() as connection:
                 yield connection
-
-
-def _configure(connection: Connection) -> None:
-    connection.execute("SET lock_timeout = '10s'")
-    connection.execute("SET statement_timeout = '30s'")
-    connection.execute("SET timezone = 'UTC'")
-    assume(connection, Role.PAGES)

@@ -1,12 +1,12 @@
 """Two projects with a release each, a study that both have a part of, and a login that is the gateway alone."""
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
 import pytest
+from tests.crosswalk.role_login import login_as
 from tests.crosswalk.scenario import DOE, FACTS, ROE, Run, discover, sightings
 
 from dicomanon.crosswalk.database import Crosswalk
@@ -43,13 +43,8 @@ class Shared:
 
 @pytest.fixture
 def gateway_dsn(crosswalk: Crosswalk, crosswalk_dsn: str, postgres_server: PostgresServer) -> Iterator[str]:
-    database = str(psycopg.conninfo.conninfo_to_dict(crosswalk_dsn)["dbname"])
-    login, password = f"gateway_{database}", secrets.token_hex(12)
-    postgres_server.create_login(login, password, database, [Role.GATEWAY])
-    yield postgres_server.dsn(database, user=login, password=password)
-    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as administrator:
-        administrator.execute(f"DROP OWNED BY {login}")  # type: ignore[arg-type]
-        administrator.execute(f"DROP ROLE {login}")  # type: ignore[arg-type]
+    with login_as(Role.GATEWAY, crosswalk_dsn, postgres_server) as dsn:
+        yield dsn
 
 
 @pytest.fixture

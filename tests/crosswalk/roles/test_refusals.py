@@ -76,6 +76,18 @@ OF_PROJECTS = {
 }
 """What projects may do, who asks for them, and of whom their cohorts are."""
 
+BY_FUNCTIONS_ALONE = (
+    SEALED
+    | REQUESTS
+    | OF_REMOVALS
+    | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
+    | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
+    | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
+    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)}
+    | OF_PROJECTS
+)
+"""Of a role that reads no table."""
+
 NEVER_READ = {
     Role.INGEST: REQUESTS
     | OF_REMOVALS
@@ -116,22 +128,8 @@ NEVER_READ = {
     | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
     | {"instance": ("id",), "release": ("id",), "project_member": ("project",)}
     | OF_PROJECTS,
-    Role.GATEWAY: SEALED
-    | REQUESTS
-    | OF_REMOVALS
-    | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
-    | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
-    | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
-    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)}
-    | OF_PROJECTS,
-    Role.PAGES: SEALED
-    | REQUESTS
-    | OF_REMOVALS
-    | {"former_object": ("instance_id",), "granted_instance": ("instance_id",), "stored_instance": ("instance_id",)}
-    | dict.fromkeys(("wrapping_key_slot", "site_key"), ("key_wrapped",))
-    | {"instance": ("id",), "release": ("id",), "project_member": ("project",), "patient": ("pseudonym",)}
-    | {"gateway_token": ("id", "token_digest"), "gateway_use": ("token_id",), "access_event": ("id",)}
-    | OF_PROJECTS,
+    Role.GATEWAY: BY_FUNCTIONS_ALONE,
+    Role.PAGES: BY_FUNCTIONS_ALONE,
 }
 
 NEVER: tuple[LiteralString, ...] = (

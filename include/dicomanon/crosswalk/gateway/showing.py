@@ -9,17 +9,15 @@ from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg_pool import ConnectionPool
 
 from dicomanon.crosswalk.audit.events import SubjectKind
 from dicomanon.crosswalk.roles.assuming import assume
 from dicomanon.crosswalk.roles.role import Role
+from dicomanon.crosswalk.roles.role_pool import role_pool
 from dicomanon.crosswalk.session import Connection, translated
 from dicomanon.errors import Fatal
 
 _CONNECT_SECONDS = 10
-_WAIT_FOR_CONNECTION_SECONDS = 10
-"""People wait: they are told to come again instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +134,7 @@ class Showing:
 
     def __init__(self, dsn: str, *, connections: int) -> None:
         self._dsn = dsn
-        self._pool = ConnectionPool[Connection](
-            dsn,
-            min_size=1,
-            max_size=connections,
-            open=False,
-            timeout=_WAIT_FOR_CONNECTION_SECONDS,
-            kwargs={"application_name": "dicomanon gateway", "connect_timeout": _CONNECT_SECONDS, "autocommit": True},
-            configure=_configure,
-            check=ConnectionPool.check_connection,
-            name="gateway",
-        )
+        self._pool = role_pool(dsn, Role.GATEWAY, least=1, most=connections)
 
     def __enter__(self) -> Self:
         """Connect.
@@ -253,13 +241,6 @@ class Showing:
     def _connection(self) -> Iterator[Connection]:
         with translated(), self._pool.connection() as connection:
             yield connection
-
-
-def _configure(connection: Connection) -> None:
-    connection.execute("SET lock_timeout = '10s'")
-    connection.execute("SET statement_timeout = '30s'")
-    connection.execute("SET timezone = 'UTC'")
-    assume(connection, Role.GATEWAY)
 
 
 def _array(values: Sequence[str] | None) -> list[str] | None:
