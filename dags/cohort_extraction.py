@@ -18,6 +18,9 @@ an earlier one of the project wait in `await_approval` for somebody else than th
 waits in `await_studies`, in no slot, until what was found went through, or until the site's time is over. What cannot
 be released looks like what was not found.
 
+**What comes of it.** The log of `summarise` ends with the address of the release; all that your projects were given is
+at `/dicomanon/releases` of this Airflow.
+
 **Owner.** Research informatics.
 
 **On failure.** `validate_request` says what to correct, without repeating it. Anything else: trigger again; a release
