@@ -1,8 +1,9 @@
 """Keys are replaced while others work, in steps that may be broken off."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -13,8 +14,10 @@ from tests.processes import FRESH
 from dicomanon.crosswalk.database import Crosswalk
 from dicomanon.crosswalk.keyring import Keyring
 from dicomanon.crosswalk.keys.keychain import Keychain
-from dicomanon.errors import Fatal, Held
+from dicomanon.errors import Fatal, Held, Retriable
 from dicomanon.identity import PatientIdentity
+
+Result = TypeVar("Result")
 
 STUDIES = [f"1.2.{number}" for number in range(1, 8)]
 
@@ -122,7 +125,8 @@ class TestWrappingKey:
                 while rotations < 12 or min(_studies(crosswalk_dsn, name) for name in "ab") < 5:
                     crosswalk.keys.rotate_wrapping_key(at_once=2)
                     rotations += 1
-                    assert not any(worker.ready() for worker in workers)
+                    # One that is ready has failed, and says why.
+                    assert not [worker.get() for worker in workers if worker.ready()]
                 stop.set()
                 expected = set[str]().union(*(worker.get(60) for worker in workers))
             assert opened(crosswalk) == expected
@@ -290,6 +294,16 @@ def _remember(stop: Any) -> None:
     _stop = stop
 
 
+def again(work: Callable[..., Result]) -> Result:
+    """Do what a key that was replaced at this moment has stopped, as a task would; what was read is read anew."""
+    for _ in range(100):
+        try:
+            return work()
+        except Retriable:
+            continue
+    return work()
+
+
 def work_until_stopped(dsn: str, keyring_file: Path, name: str) -> set[str]:
     """Discover, read and record study after study of a patient of its own; return what must open afterwards."""
     from tests.crosswalk.scenario import deidentified
@@ -302,16 +316,18 @@ def work_until_stopped(dsn: str, keyring_file: Path, name: str) -> set[str]:
         while not _stop.is_set():
             number += 1
             study = f"1.{ord(name)}.{number}"
-            study_id = discover(crosswalk, study, sightings(study, 2))
+            study_id = again(lambda uid=study: discover(crosswalk, uid, sightings(uid, 2)))
             run = crosswalk.ledger.open_run(name, study)
             mine: list[PlannedInstance] = [one for one in crosswalk.ledger.unplanned(run) if one.study_id == study_id]
             batch = crosswalk.ledger.open_batch(run, 1, [one.instance_id for one in mine])
-            patient = crosswalk.patients.get_or_create(PatientIdentity(f"P-{name}"))
-            crosswalk.mapping.add_known_values(study_id, [study])
-            sources = crosswalk.ledger.batch_sources(batch)
+            patient = again(lambda: crosswalk.patients.get_or_create(PatientIdentity(f"P-{name}")))
+            again(lambda of=study_id, uid=study: crosswalk.mapping.add_known_values(of, [uid]))
+            sources = again(lambda of=batch: crosswalk.ledger.batch_sources(of))
             facts = replace(FACTS, accession_number=f"ACC-{name}")
-            crosswalk.mapping.record(batch, [deidentified(source, patient.id, facts=facts) for source in sources])
-            assert study in crosswalk.mapping.known_values([study_id])[study_id]
+            outcomes = [deidentified(source, patient.id, facts=facts) for source in sources]
+            again(lambda of=batch, what=outcomes: crosswalk.mapping.record(of, what))
+            known = again(lambda of=study_id: crosswalk.mapping.known_values([of]))
+            assert study in known[study_id]
             expected |= {study} | {one.series_uid for one in sightings(study, 2)}
             expected |= {one.sop_uid for one in sightings(study, 2)}
     return expected
