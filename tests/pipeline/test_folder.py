@@ -133,7 +133,9 @@ def test_an_unknown_profile_is_refused_before_a_file_is_read(site: Site, tmp_pat
 
 def test_the_sample_comes_out_clean(site: Site, tmp_path: Path, sample_wave_1: Sample) -> None:
     folder, manifest = sample_wave_1
-    counts = deidentify_folder(folder, tmp_path / "out", profile="research", jobs=2)
+    report = tmp_path / "report.json"
+    counts = deidentify_folder(folder, tmp_path / "out", profile="research", jobs=2, report=report)
+    assert [one for one in json.loads(report.read_text()).values() if one["state"] != "written"] == []
     # What waits for a person in a DAG goes on the text reader's word here.
     assert counts == {"files": manifest.instances, "written": manifest.instances, "held": 0, "filtered": 0}
     assert LeakScanner(manifest.planted).scan_path(tmp_path / "out") == []
