@@ -53,7 +53,7 @@ def deliver(services: ReadingServices, request: CohortRequest) -> Counts:
         Crosswalk or research PACS cannot be reached.
     """
     output = request.conf.get("output")
-    if not isinstance(output, str) or not has_files(output):
+    if not has_files(output):
         return {}
     release = services.crosswalk.releases.asked_for(str(request.conf["project"]), request.key)
     return {} if release is None else _deliver(services, release, output, request.requester)
@@ -73,7 +73,7 @@ def deliver_standing(services: ReadingServices) -> Counts:
         for one in standing.all(ended=False):
             with each(one.request_key):
                 output, newest = standing.conf(one).get("output"), standing.newest(one)
-                if not isinstance(output, str) or not has_files(output) or newest is None:
+                if not has_files(output) or newest is None:
                     continue
                 release = newest.release
                 if services.crosswalk.releases.find(release.id).has_ended:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from dicomanon.cohort.archive import CHECKSUMS, write_archive
 from dicomanon.cohort.nifti import CONVERSION, write_nifti
@@ -21,9 +21,9 @@ _WRITERS: Final[Mapping[str, tuple[Callable[..., Any], str]]] = MappingProxyType
 """By output, what writes it, and the file that is written last."""
 
 
-def has_files(output: object) -> bool:
-    """Tell whether an output is files."""
-    return output in _WRITERS
+def has_files(output: object) -> TypeGuard[str]:
+    """Tell whether an output, as a request names it, is files."""
+    return isinstance(output, str) and output in _WRITERS
 
 
 def place_of(output: str, project: str, number: int) -> Path:

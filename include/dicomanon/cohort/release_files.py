@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ import pyarrow.parquet
 from dicomanon.cohort.fields import data_dictionary
 from dicomanon.cohort.manifest import by_patient, by_series, by_study, counts
 from dicomanon.cohort.parameters import GroupBy
-from dicomanon.crosswalk.rows import ReleaseRow
 from dicomanon.errors import Fatal
 
 ATTESTATION: Final = "attestation.json"
@@ -30,7 +29,21 @@ Attest = Callable[[Mapping[str, str]], str]
 """Returns a signed statement about files, each by its SHA-256 in hexadecimal."""
 
 
-def release_folder(release_dir: Path, release: ReleaseRow) -> Path:
+class Numbered(Protocol):
+    """A release, as far as its folder is named by it."""
+
+    @property
+    def project(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Which of the project's it is, from 1."""
+        ...
+
+
+def release_folder(release_dir: Path, release: Numbered) -> Path:
     """Return where a release is."""
     return release_dir / release.project / f"{release.number:04d}"
 

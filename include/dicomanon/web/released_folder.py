@@ -32,7 +32,7 @@ def shown_files(folder: Path) -> tuple[ShownFile, ...]:
     return tuple(
         ShownFile(name, (folder / name).stat().st_size, digest)
         for name, digest in sorted(digests.items())
-        if _is_plain(folder, name)
+        if "/" not in name and _is_within(folder, Path(name))
     )
 
 
@@ -60,9 +60,3 @@ def _is_within(folder: Path, place: Path) -> bool:
         return False
     path = folder / place
     return path.is_file() and path.resolve() == folder.resolve() / place
-
-
-def _is_plain(folder: Path, name: str) -> bool:
-    """Tell whether a name is of a file in the folder itself, whatever wrote it."""
-    path = folder / name
-    return path.name == name and not path.is_symlink() and path.is_file()

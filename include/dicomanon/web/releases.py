@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from dicomanon.cohort.parameters import COHORT_DAG_ID
+from dicomanon.cohort.release_files import release_folder
 from dicomanon.crosswalk.audit.events import Subject, SubjectKind
 from dicomanon.crosswalk.release_pages import ListedRelease, ReleasePages
 from dicomanon.errors import DicomanonError
@@ -81,7 +82,7 @@ def release_pages(shelf: ReleaseShelf | None, login_name: Callable[..., Any]) ->
     def one_of_them(project: str, number: int, login: Login, shelf: Shelf, request: Request) -> Response:
         """Show a release and its files."""
         release = _one(shelf, login, project, number)
-        files = shown_files(_folder(shelf, release))
+        files = shown_files(release_folder(shelf.folder, release))
         written = [] if release.ended_at else list(written_files(shelf.folder, release.project, release.number))
         return page(
             "release",
@@ -117,7 +118,7 @@ def release_pages(shelf: ReleaseShelf | None, login_name: Callable[..., Any]) ->
     def file(project: str, number: int, name: str, login: Login, shelf: Shelf) -> Response:
         """Give a file of a release, once it is in the audit trail that it was given."""
         release = _current(shelf, login, project, number)
-        folder = _folder(shelf, release)
+        folder = release_folder(shelf.folder, release)
         if name not in {file.name for file in shown_files(folder)}:
             raise HTTPException(404, "The release has no such file.")
         return _given(
@@ -153,10 +154,6 @@ def _given(
     """Return a file, to be saved or shown, when it is in the audit trail."""
     _asking(shelf.pages.record, login, "release.read", Subject(SubjectKind.RELEASE, str(release.release_id)))
     return FileResponse(path, filename=name, content_disposition_type="inline" if show else "attachment")
-
-
-def _folder(shelf: ReleaseShelf, release: ListedRelease) -> Path:
-    return shelf.folder / release.project / f"{release.number:04d}"
 
 
 def _base(request: Request) -> str:
